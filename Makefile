@@ -1,0 +1,63 @@
+# What a contributor runs. Only Go, git, make and, for the race detector, a C
+# compiler are assumed; everything else is built from pinned modules below
+# tools/ into .tools/, once.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The race detector needs cgo. Without a C compiler the tests still run, and
+# say that they run without it, rather than stop a newcomer at the first step.
+RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
+
+# The first run waits inside the tests for tools that are still being built.
+TIMEOUT := 20m
+
+.PHONY: help build test unit e2e lint tools bench demo clean
+
+help: ## list these targets
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
+
+build: ## the static binary, ./yativo-card-exporter
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o yativo-card-exporter .
+
+# The tools are built at low priority beside the unit tests, which do not wait
+# for them as a rule. A failure lets the later stages run, so that one run tells
+# everything, and still ends the whole with an error.
+test: ## every test and every linter
+	@echo '== 1/4  gofmt and go vet, in seconds'
+	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
+	@go vet -tags e2e ./...
+	@status=0; \
+	nice $(MAKE) --no-print-directory tools & tools=$$!; \
+	trap 'kill $$tools 2>/dev/null' INT TERM; \
+	echo '== 2/4  unit tests; in the background the tools of stages 3 and 4 (about 10 minutes on a new machine, nothing later)'; \
+	$(MAKE) --no-print-directory unit || status=1; \
+	echo '== 3/4  golangci-lint'; \
+	wait $$tools || exit 1; \
+	$(MAKE) --no-print-directory lint || status=1; \
+	echo '== 4/4  end-to-end tests: the real binary, the real Prometheus'; \
+	$(MAKE) --no-print-directory e2e || status=1; \
+	test $$status = 0 || echo '== FAILED, see above'; \
+	exit $$status
+
+unit: ## the tests of every package, with the race detector
+	@test -n '$(RACE)' || echo 'WARNING: no C compiler ($(shell go env CC)) is installed, so the tests run without the race detector'
+	go test $(RACE) -count=1 -timeout $(TIMEOUT) ./...
+
+e2e: ## the tests that run the real binary against real tools
+	go test -tags e2e -count=1 -timeout $(TIMEOUT) -v ./tools/e2e/...
+
+lint: ## golangci-lint, as configured in .golangci.yml
+	@golangci=$$(go run ./tools/toolbox/cmd/toolbox golangci-lint) && $$golangci run ./...
+
+tools: ## Prometheus, Alertmanager and the linters, into .tools/
+	@go run ./tools/toolbox/cmd/toolbox
+
+bench: ## the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+demo: ## the exporter against its embedded sandbox, on loopback
+	go run . demo $(ARGS)
+
+clean: ## remove what was built, the tools included
+	rm -rf yativo-card-exporter dist .tools
