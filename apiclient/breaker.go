@@ -1,0 +1,82 @@
+package apiclient
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// breaker stops calling an API that is down. It stands around each HTTP attempt
+// of both endpoints.
+type breaker struct {
+	cb      *gobreaker.CircuitBreaker[struct{}]
+	metrics *metrics
+}
+
+func newBreaker(failures uint32, cooldown time.Duration, m *metrics, logger *slog.Logger) *breaker {
+	return &breaker{metrics: m, cb: gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
+		MaxRequests: 1,
+		Timeout:     cooldown,
+		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= failures },
+		// The callback runs under the breaker's lock: it must not ask the
+		// breaker anything.
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			m.setBreakerState(to)
+			m.breakerTransitions.WithLabelValues(stateLabel(to)).Inc()
+			logger.Debug("the circuit breaker changed", "from", stateLabel(from), "to", stateLabel(to))
+		},
+		IsSuccessful: serviceIsUp,
+		IsExcluded:   saysNothing,
+	})}
+}
+
+// serviceIsUp reports whether an attempt that ended with err shows a working
+// service: it answered, even if it refused.
+func serviceIsUp(err error) bool {
+	var apiErr *Error
+	if err == nil || !errors.As(err, &apiErr) {
+		return err == nil
+	}
+	switch apiErr.Reason {
+	case ReasonAuth, ReasonForbidden, ReasonClient:
+		return true
+	default:
+		return false
+	}
+}
+
+// saysNothing reports whether an attempt that ended with err tells neither that
+// the service is up nor that it is down: the caller gave up, or the quota is
+// used up, which is waited for in front of the breaker.
+func saysNothing(err error) bool {
+	var apiErr *Error
+	if errors.As(err, &apiErr) {
+		return apiErr.Reason == ReasonRateLimited
+	}
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// isOpen reports whether the breaker lets nothing through now, so that nobody
+// waits for quota that cannot be used. Asking also moves an open breaker whose
+// cooldown is over to half-open.
+func (b *breaker) isOpen() bool { return b.cb.State() == gobreaker.StateOpen }
+
+// do runs one attempt. The error is the attempt's own, or a rejection.
+func (b *breaker) do(attempt func() error) error {
+	_, err := b.cb.Execute(func() (struct{}, error) { return struct{}{}, attempt() })
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return b.reject()
+	}
+	return err
+}
+
+func (b *breaker) reject() error {
+	b.metrics.breakerRejections.Inc()
+	return &Error{
+		Reason: ReasonBreakerOpen,
+		Detail: "not sent: the circuit breaker is open after repeated failures and will probe by itself",
+	}
+}

@@ -1,0 +1,151 @@
+package apiclient
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Options configure a Client. Every field is required but where it says so.
+type Options struct {
+	BaseURL   *url.URL // without a trailing slash
+	TokenPath string   // below BaseURL
+	UserAgent string
+
+	APIKey, APISecret Secret // mint tokens with these,
+	AccessToken       Secret // or use this one, if it is set
+
+	PageSize       int           // rows to ask for, 1 to 100
+	Timeout        time.Duration // of one HTTP request
+	MaxConcurrency int           // page requests in flight
+
+	RateLimit       int           // requests in any rolling minute
+	RateReserve     float64       // share of the API's quota to leave alone, from 0 to below 1
+	RefreshInterval time.Duration // in which one request may go out below the reserve
+
+	BreakerFailures uint32        // consecutive failures that open the breaker
+	BreakerCooldown time.Duration // until it probes
+
+	Transport  http.RoundTripper // see NewTransport
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Client reads the list of customers. It is safe for concurrent use, and one
+// Client must be all that a process uses, since it holds the request budget.
+type Client struct {
+	customersURL   string
+	tokenURL       string
+	userAgent      string
+	pageSize       int
+	timeout        time.Duration
+	maxConcurrency int
+
+	http    *http.Client
+	tokens  tokenSource
+	budget  *budget
+	breaker *breaker
+	metrics *metrics
+	logger  *slog.Logger
+}
+
+// New makes a client and registers its metrics. It sends nothing.
+func New(o Options) (*Client, error) {
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	base := strings.TrimRight(o.BaseURL.String(), "/")
+	c := &Client{
+		customersURL:   base + "/card-issuer/customers",
+		tokenURL:       base + "/" + strings.TrimLeft(o.TokenPath, "/"),
+		userAgent:      o.UserAgent,
+		pageSize:       o.PageSize,
+		timeout:        o.Timeout,
+		maxConcurrency: o.MaxConcurrency,
+		budget:         newBudget(o.RateLimit, o.RateReserve, o.RefreshInterval, m),
+		breaker:        newBreaker(o.BreakerFailures, o.BreakerCooldown, m, o.Logger),
+		metrics:        m,
+		logger:         o.Logger,
+		http: &http.Client{
+			Transport: o.Transport,
+			// A redirect is an answer like any other, and a wrong one: the
+			// token must not follow it to another host.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	if o.AccessToken.IsSet() {
+		c.tokens = staticToken{o.AccessToken}
+	} else {
+		c.tokens = newMintedToken(o.APIKey, o.APISecret, m, c.mintToken)
+	}
+	return c, nil
+}
+
+// NewTransport returns a transport for at most maxConcurrency requests at once
+// that honours the standard proxy variables.
+func NewTransport(maxConcurrency int) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented to be one
+	t.MaxIdleConns = maxConcurrency
+	t.MaxIdleConnsPerHost = maxConcurrency
+	t.MaxResponseHeaderBytes = 64 << 10
+	return t
+}
+
+// Page fetches one page, counted from 1, with or without balances. If the API
+// refuses the token, it is renewed and the request repeated, once.
+func (c *Client) Page(ctx context.Context, number int, balances bool) (*Page, error) {
+	token, err := c.tokens.token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	page, err := c.page(ctx, token, number, balances)
+	if !refused(err) {
+		return page, err
+	}
+	renewed, renewErr := c.tokens.renew(ctx, token)
+	if renewErr != nil {
+		return nil, renewErr
+	}
+	if renewed == token {
+		return nil, err
+	}
+	c.metrics.retries.WithLabelValues(string(ReasonAuth)).Inc()
+	return c.page(ctx, renewed, number, balances)
+}
+
+func (c *Client) page(ctx context.Context, token string, number int, balances bool) (*Page, error) {
+	query := url.Values{
+		"page":             {strconv.Itoa(number)},
+		"limit":            {strconv.Itoa(c.pageSize)},
+		"include_balances": {strconv.FormatBool(balances)},
+	}
+	var page *Page
+	err := c.call(ctx, request{
+		op:       "list card customers, page " + strconv.Itoa(number),
+		endpoint: endpointCustomers,
+		build: func(ctx context.Context) (*http.Request, error) {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.customersURL+"?"+query.Encode(), nil)
+			if err == nil {
+				req.Header.Set("Authorization", "Bearer "+token)
+			}
+			return req, err
+		},
+		decode: func(body io.Reader) (err error) {
+			page, err = decodePage(body, balances)
+			return err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	page.Number = number
+	return page, nil
+}

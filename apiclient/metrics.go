@@ -1,0 +1,164 @@
+package apiclient
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sony/gobreaker/v2"
+)
+
+// endpoint is one of the API's two endpoints, as a label value.
+type endpoint string
+
+const (
+	endpointCustomers endpoint = "customers"
+	endpointToken     endpoint = "token"
+)
+
+// throttleCause says what a request waited for, as a label value.
+type throttleCause string
+
+const (
+	causeOwnLimit   throttleCause = "own_limit"
+	causeReserve    throttleCause = "reserve"
+	causeRetryAfter throttleCause = "retry_after"
+)
+
+// codeError is the label value of an exchange that brought no HTTP status.
+const codeError = "error"
+
+// metrics are the series of the upstream client. Gauges without labels are
+// vectors, because a vector exports nothing before its first value is known.
+type metrics struct {
+	requests           *prometheus.CounterVec
+	duration           *prometheus.HistogramVec
+	retries            *prometheus.CounterVec
+	throttled          *prometheus.CounterVec
+	rateLimit          *prometheus.GaugeVec
+	rateLimitRemaining *prometheus.GaugeVec
+	rateLimitReset     *prometheus.GaugeVec
+	tokenExpiry        *prometheus.GaugeVec
+	breakerState       *prometheus.GaugeVec
+	breakerTransitions *prometheus.CounterVec
+	breakerRejections  prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "yativo_api_requests_total",
+			Help: "Requests sent to the Yativo API, retries and token mints included, by endpoint and HTTP status (\"error\": no status came back).",
+		}, []string{"endpoint", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:                            "yativo_api_request_duration_seconds",
+			Help:                            "Time from sending a request to the Yativo API to the end of its answer or its failure; waits for quota and between retries are not in it.",
+			Buckets:                         []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30, 60},
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  100,
+			NativeHistogramMinResetDuration: time.Hour,
+		}, []string{"endpoint"}),
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "yativo_api_retries_total",
+			Help: "Requests to the Yativo API that were repeated, by what had gone wrong (\"auth\": repeated once with a new token).",
+		}, []string{"reason"}),
+		throttled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "yativo_api_throttled_seconds_total",
+			Help: "Time for which requests were held back, by cause: the exporter's own limit, the share of the API's quota left to production traffic, or a wait that the API asked for.",
+		}, []string{"cause"}),
+		rateLimit: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "yativo_api_rate_limit",
+			Help: "Requests that the Yativo API grants this key in its window, as it said last.",
+		}, nil),
+		rateLimitRemaining: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "yativo_api_rate_limit_remaining",
+			Help: "Requests that the Yativo API had left for this key when it last answered.",
+		}, nil),
+		rateLimitReset: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "yativo_api_rate_limit_reset_timestamp_seconds",
+			Help: "When the quota of this key resets, as the Yativo API said last, in Unix seconds.",
+		}, nil),
+		tokenExpiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "yativo_api_token_expiry_timestamp_seconds",
+			Help: "When the access token in use dies, in Unix seconds; absent for a static token.",
+		}, nil),
+		breakerState: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "yativo_api_circuit_breaker_state",
+			Help: "State of the circuit breaker in front of the Yativo API: 1 for the state it is in, else 0.",
+		}, []string{"state"}),
+		breakerTransitions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "yativo_api_circuit_breaker_transitions_total",
+			Help: "Changes of the circuit breaker's state, by the new state.",
+		}, []string{"to"}),
+		breakerRejections: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "yativo_api_circuit_breaker_rejections_total",
+			Help: "Requests to the Yativo API that were not sent because the circuit breaker was open.",
+		}),
+	}
+	m.exportFromZero()
+	for _, c := range []prometheus.Collector{
+		m.requests, m.duration, m.retries, m.throttled, m.rateLimit, m.rateLimitRemaining, m.rateLimitReset,
+		m.tokenExpiry, m.breakerState, m.breakerTransitions, m.breakerRejections,
+	} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// exportFromZero makes the series of every known label value, so that the
+// first failure is an increase and not a new series.
+func (m *metrics) exportFromZero() {
+	for _, ep := range []endpoint{endpointCustomers, endpointToken} {
+		m.duration.WithLabelValues(string(ep))
+		for _, code := range []string{"200", "401", "403", "429", "500", "502", "503", "504", codeError} {
+			m.requests.WithLabelValues(string(ep), code)
+		}
+	}
+	for _, r := range []Reason{ReasonAuth, ReasonRateLimited, ReasonTimeout, ReasonNetwork, ReasonServer} {
+		m.retries.WithLabelValues(string(r))
+	}
+	for _, c := range []throttleCause{causeOwnLimit, causeReserve, causeRetryAfter} {
+		m.throttled.WithLabelValues(string(c))
+	}
+	for _, s := range breakerStates() {
+		m.breakerState.WithLabelValues(stateLabel(s))
+		m.breakerTransitions.WithLabelValues(stateLabel(s))
+	}
+	m.setBreakerState(gobreaker.StateClosed)
+}
+
+func (m *metrics) observeRequest(ep endpoint, status int, took time.Duration) {
+	code := codeError
+	if status != 0 {
+		code = strconv.Itoa(status)
+	}
+	m.requests.WithLabelValues(string(ep), code).Inc()
+	m.duration.WithLabelValues(string(ep)).Observe(took.Seconds())
+}
+
+func (m *metrics) setBreakerState(now gobreaker.State) {
+	for _, s := range breakerStates() {
+		value := 0.0
+		if s == now {
+			value = 1
+		}
+		m.breakerState.WithLabelValues(stateLabel(s)).Set(value)
+	}
+}
+
+func breakerStates() []gobreaker.State {
+	return []gobreaker.State{gobreaker.StateClosed, gobreaker.StateHalfOpen, gobreaker.StateOpen}
+}
+
+func stateLabel(s gobreaker.State) string {
+	switch s {
+	case gobreaker.StateClosed:
+		return "closed"
+	case gobreaker.StateHalfOpen:
+		return "half_open"
+	default:
+		return "open"
+	}
+}

@@ -1,0 +1,211 @@
+package apiclient
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	// refreshAhead is how long before its expiry a token is replaced.
+	refreshAhead = 5 * time.Minute
+	// defaultLifetime is that of a token whose answer names none, as the
+	// API documents it; maxLifetime caps one that names an absurd one.
+	defaultLifetime = time.Hour
+	maxLifetime     = 24 * time.Hour
+	// mintAgainAfter spaces attempts to replace a token that still works.
+	mintAgainAfter = 30 * time.Second
+)
+
+// tokenSource provides access tokens.
+type tokenSource interface {
+	// token returns a token that should work.
+	token(ctx context.Context) (string, error)
+	// renew returns a token other than the refused one, or refused itself if
+	// there is no other.
+	renew(ctx context.Context, refused string) (string, error)
+}
+
+// staticToken is a token that somebody else keeps fresh.
+type staticToken struct{ secret Secret }
+
+func (t staticToken) token(context.Context) (string, error) {
+	token, err := t.secret.Reveal()
+	if err != nil {
+		return "", &Error{Op: "read the access token", Reason: ReasonClient, Detail: err.Error() + "; check YATIVO_ACCESS_TOKEN and YATIVO_ACCESS_TOKEN_FILE"}
+	}
+	return token, nil
+}
+
+func (t staticToken) renew(ctx context.Context, _ string) (string, error) { return t.token(ctx) }
+
+// mintedToken mints tokens with the API key and keeps the latest.
+type mintedToken struct {
+	key, secret Secret
+	mint        func(ctx context.Context, key, secret string) (minted, error)
+	metrics     *metrics
+
+	turn chan struct{} // guards what follows; held while a mint is in flight
+	now  minted
+	next time.Time // when to replace the token
+}
+
+// minted is the answer of the token endpoint.
+type minted struct {
+	token   string
+	expires time.Time
+}
+
+func newMintedToken(key, secret Secret, m *metrics, mint func(context.Context, string, string) (minted, error)) *mintedToken {
+	return &mintedToken{key: key, secret: secret, mint: mint, metrics: m, turn: make(chan struct{}, 1)}
+}
+
+func (t *mintedToken) token(ctx context.Context) (string, error) {
+	return t.with(ctx, func(now time.Time) bool { return now.Before(t.next) })
+}
+
+func (t *mintedToken) renew(ctx context.Context, refused string) (string, error) {
+	return t.with(ctx, func(time.Time) bool {
+		if t.now.token == refused {
+			t.now = minted{}
+		}
+		return t.now.token != "" // somebody else has renewed it meanwhile
+	})
+}
+
+// with returns the present token if it is good, else a new one. Those who come
+// while one is minted wait for it, so there is never more than one mint.
+func (t *mintedToken) with(ctx context.Context, good func(now time.Time) bool) (string, error) {
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	defer func() { <-t.turn }()
+	if good(time.Now()) {
+		return t.now.token, nil
+	}
+	err := t.replace(ctx)
+	if now := time.Now(); err != nil && now.Before(t.now.expires) {
+		t.next = now.Add(mintAgainAfter) // the old token has a while to live
+		return t.now.token, nil
+	}
+	return t.now.token, err
+}
+
+func (t *mintedToken) replace(ctx context.Context) error {
+	key, err := t.key.Reveal()
+	if err != nil {
+		return t.secretError("YATIVO_API_KEY", err)
+	}
+	secret, err := t.secret.Reveal()
+	if err != nil {
+		return t.secretError("YATIVO_API_SECRET", err)
+	}
+	asked := time.Now()
+	fresh, err := t.mint(ctx, key, secret)
+	if err != nil {
+		return err
+	}
+	t.now = fresh
+	lifetime := fresh.expires.Sub(asked)
+	t.next = fresh.expires.Add(-min(refreshAhead, lifetime/5))
+	t.metrics.tokenExpiry.WithLabelValues().Set(float64(fresh.expires.Unix()))
+	return nil
+}
+
+func (t *mintedToken) secretError(variable string, err error) error {
+	return &Error{Op: opMint, Reason: ReasonClient, Detail: err.Error() + "; check " + variable + " and " + variable + "_FILE"}
+}
+
+const opMint = "mint an access token"
+
+// mintToken asks the token endpoint for a token.
+func (c *Client) mintToken(ctx context.Context, key, secret string) (minted, error) {
+	payload, err := json.Marshal(map[string]string{"api_key": key, "api_secret": secret})
+	if err != nil {
+		return minted{}, err
+	}
+	asked := time.Now()
+	var answer minted
+	err = c.call(ctx, request{
+		op:       opMint,
+		endpoint: endpointToken,
+		build: func(ctx context.Context) (*http.Request, error) {
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.tokenURL, bytes.NewReader(payload))
+			if err == nil {
+				req.Header.Set("Content-Type", "application/json")
+			}
+			return req, err
+		},
+		decode: func(body io.Reader) (err error) {
+			answer, err = decodeToken(body, asked)
+			return err
+		},
+	})
+	return answer, err
+}
+
+// tokenAnswer is what is read of the token endpoint's answer. What only tells
+// the lifetime is kept raw, because a token without it is still a token.
+type tokenAnswer struct {
+	Success     *bool           `json:"success"`
+	AccessToken string          `json:"access_token"`
+	ExpiresIn   json.RawMessage `json:"expires_in"`
+	ExpiresAt   json.RawMessage `json:"expires_at"`
+}
+
+// decodeToken reads the token endpoint's answer to a request sent at asked.
+func decodeToken(body io.Reader, asked time.Time) (minted, error) {
+	raw, err := io.ReadAll(io.LimitReader(body, maxTokenBody+1))
+	if err != nil {
+		return minted{}, err
+	}
+	if len(raw) > maxTokenBody {
+		return minted{}, badResponse("the answer is larger than %d KiB, far beyond a token", maxTokenBody>>10)
+	}
+	var answer tokenAnswer
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return minted{}, badResponse("the answer is not the documented JSON object; check YATIVO_TOKEN_PATH")
+	}
+	if answer.Success != nil && !*answer.Success {
+		return minted{}, badResponse("the answer says success: false")
+	}
+	if answer.AccessToken == "" {
+		return minted{}, badResponse("the answer holds no access_token; check YATIVO_TOKEN_PATH")
+	}
+	if strings.ContainsFunc(answer.AccessToken, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
+		return minted{}, badResponse("the answer's access_token is not one that an HTTP header can carry")
+	}
+	return minted{token: answer.AccessToken, expires: asked.Add(answer.lifetime(asked))}, nil
+}
+
+// maxTokenBody caps the token endpoint's answer.
+const maxTokenBody = 256 << 10
+
+// lifetime is how long the token lives from asked on, by expires_in, else by
+// expires_at, else as documented; at least a second, so that no answer makes
+// every page mint. A token that is said to be dead already is
+// taken to live as documented too: if it is dead, the API says so with a 401.
+func (a tokenAnswer) lifetime(asked time.Time) time.Duration {
+	var seconds float64
+	var at time.Time
+	lifetime := defaultLifetime
+	if json.Unmarshal(a.ExpiresIn, &seconds) == nil && seconds > 0 {
+		lifetime = time.Duration(max(1, min(seconds, maxLifetime.Seconds())) * float64(time.Second))
+	} else if json.Unmarshal(a.ExpiresAt, &at) == nil && at.After(asked) {
+		lifetime = min(at.Sub(asked), maxLifetime)
+	}
+	return lifetime
+}
+
+// refused reports whether err is the API's 401.
+func refused(err error) bool {
+	var apiErr *Error
+	return errors.As(err, &apiErr) && apiErr.Status == http.StatusUnauthorized
+}

@@ -1,0 +1,89 @@
+package apiclient
+
+import (
+	"context"
+	"iter"
+	"sync"
+)
+
+// Walk reads the whole list, page by page in their order, and stops after the
+// first error. It fetches the first page alone, since that tells how many there
+// are and is the one request that probes a breaker, then up to MaxConcurrency
+// at once. It goes on to pages that come into being meanwhile and ends at the
+// last one or at an empty one; whether the rows add up to the total is for the
+// caller to judge. Each range over it is a walk of its own.
+func (c *Client) Walk(ctx context.Context, balances bool) iter.Seq2[*Page, error] {
+	return func(yield func(*Page, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var fetches sync.WaitGroup
+		defer fetches.Wait()
+		defer cancel()
+
+		page, err := c.Page(ctx, 1, balances)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if !yield(page, nil) {
+			return
+		}
+		size := c.believedPageSize(page)
+		last := pagesFor(page.Total, size)
+
+		// Pages are yielded in order, so up to twice as many are asked for or
+		// waiting as may be in flight: one slow page does not idle the rest.
+		slots := make(chan struct{}, c.maxConcurrency)
+		var ahead []chan fetched
+		for next := 2; ; {
+			for ; next <= last && len(ahead) < 2*c.maxConcurrency; next++ {
+				number, result := next, make(chan fetched, 1)
+				ahead = append(ahead, result)
+				fetches.Go(func() {
+					select {
+					case slots <- struct{}{}:
+						defer func() { <-slots }()
+						page, err := c.Page(ctx, number, balances)
+						result <- fetched{page, err}
+					case <-ctx.Done():
+						result <- fetched{nil, ctx.Err()}
+					}
+				})
+			}
+			if len(ahead) == 0 {
+				return
+			}
+			got := <-ahead[0]
+			ahead = ahead[1:]
+			if got.err != nil {
+				yield(nil, got.err)
+				return
+			}
+			if !yield(got.page, nil) || len(got.page.Rows) == 0 {
+				return
+			}
+			last = max(last, pagesFor(got.page.Total, size))
+		}
+	}
+}
+
+// fetched is what became of a page that was asked for ahead.
+type fetched struct {
+	page *Page
+	err  error
+}
+
+// believedPageSize is how many rows the API puts on a page: the limit that the
+// first page names, since a server may cap the one asked for. If more rows are
+// to come although there are fewer than that, it is the rows that are believed.
+func (c *Client) believedPageSize(first *Page) int {
+	size := c.pageSize
+	if first.Limit > 0 {
+		size = first.Limit
+	}
+	if rows := len(first.Rows); rows > 0 && rows < size && rows < first.Total {
+		size = rows
+	}
+	return size
+}
+
+func pagesFor(total, size int) int { return (total + size - 1) / size }
