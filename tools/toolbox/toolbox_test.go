@@ -70,7 +70,7 @@ func TestBuildsOnceForEachPin(t *testing.T) {
 		t.Errorf("the second call built anew: %s and %s, %d builds", first, again, c.builds())
 	}
 
-	c.write("go.sum", "\n")
+	c.write("go.sum", "")
 	second := c.binary()
 	if second == first || c.builds() != 2 {
 		t.Errorf("a changed go.sum did not lead to a new build: %s and %s, %d builds", first, second, c.builds())
@@ -158,7 +158,7 @@ func toolLines(t *testing.T, file string) []string {
 	if block == nil {
 		t.Fatalf("%s has no tool line", file)
 	}
-	for _, line := range strings.Fields(string(block[1]) + string(block[2])) {
+	for line := range strings.FieldsSeq(string(block[1]) + string(block[2])) {
 		programs = append(programs, path.Base(line))
 	}
 	return programs
