@@ -73,3 +73,6 @@ func Statuses() []Status {
 func WaitingStatuses() []Status {
 	return []Status{OTPRequested, OTPVerified, KYCInitiated, KYCCompleted, SafeDeploying}
 }
+
+// MarshalText writes the API's own name of the status.
+func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
