@@ -1,0 +1,408 @@
+package sandbox
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"yativo-card-exporter/onboarding"
+)
+
+// The pace of the population at Speed 1.
+const (
+	// signUpsPerCustomer is how many sign up each second for each customer of
+	// the initial population: one in eight seconds for 250.
+	signUpsPerCustomer = 1.0 / 2000
+	// paymentsPerCustomer is how many balances change each second for each
+	// customer of the initial population.
+	paymentsPerCustomer = 1.0 / 1000
+	// smallestProgram is the initial population below which the pace of
+	// sign-ups falls no further.
+	smallestProgram = 50
+	// dropOut is the share of those who enter a step that waits on them, or on
+	// their documents, and never leave it.
+	dropOut = 0.03
+)
+
+// meanWait is the mean stay in a status at Speed 1; a stay takes from half to
+// one and a half times as long.
+var meanWait = [onboarding.NumStatuses]time.Duration{
+	onboarding.OTPRequested:  12 * time.Second,
+	onboarding.OTPVerified:   15 * time.Second,
+	onboarding.KYCInitiated:  20 * time.Second,
+	onboarding.KYCCompleted:  15 * time.Second,
+	onboarding.SafeDeploying: 8 * time.Second,
+	onboarding.CardCreated:   30 * time.Second,
+}
+
+// underway and droppedOut are the shares, in thousandths of the initial
+// population, of those who will move on from a status soon and of those who
+// stay in it for ever; the rest is active.
+var (
+	underway = [onboarding.NumStatuses]int{
+		onboarding.OTPRequested: 12, onboarding.OTPVerified: 12, onboarding.KYCInitiated: 16,
+		onboarding.KYCCompleted: 12, onboarding.SafeDeploying: 12, onboarding.CardCreated: 30,
+	}
+	droppedOut = [onboarding.NumStatuses]int{
+		onboarding.OTPRequested: 30, onboarding.OTPVerified: 30, onboarding.KYCInitiated: 40, onboarding.KYCCompleted: 30,
+	}
+)
+
+// programAge is the age of the oldest customer of the initial population.
+const programAge = 180 * 24 * time.Hour
+
+// population is the program's customers. It moves by events on a time axis of
+// its own, so that the state at any moment is the same however often, or how
+// seldom, somebody looked before.
+type population struct {
+	seed     uint64
+	rng      *rand.Rand
+	speed    float64
+	scenario Scenario
+	start    time.Time
+	size     int // of the initial population, at least smallestProgram
+
+	records    []record // by slot
+	free       []uint32 // slots to use again
+	order      []uint32 // slots, oldest customer first; the API lists them last
+	placed     map[uint32]*Customer
+	serial     uint32 // of the next customer
+	events     events
+	sequence   uint64 // of the next event
+	currencies []string
+	tally      tally
+}
+
+func newPopulation(o Options, start time.Time) *population {
+	p := &population{
+		seed: o.Seed, rng: rand.New(rand.NewPCG(o.Seed, mix(o.Seed, 0))),
+		speed: o.Speed, scenario: o.Scenario, start: start, size: max(o.Customers, smallestProgram),
+		records:    make([]record, 0, o.Customers),
+		order:      make([]uint32, 0, o.Customers),
+		placed:     map[uint32]*Customer{},
+		serial:     1,
+		currencies: []string{"", "USD", "EUR", "GBP"},
+		tally:      newTally(),
+	}
+	p.settle(o.Customers)
+	if p.speed > 0 {
+		p.schedule(signUp, p.gap(signUpsPerCustomer), 0, 0)
+		p.schedule(removal, p.gap(signUpsPerCustomer), 0, 0)
+		p.schedule(payment, p.gap(paymentsPerCustomer), 0, 0)
+	}
+	return p
+}
+
+// settle makes the initial population, oldest first: those who are active or
+// dropped out, mixed, and then those underway, each as old as the steps take
+// that lie behind it.
+func (p *population) settle(n int) {
+	share := func(thousandths int) int {
+		if k := n * thousandths / 1000; k > 0 || thousandths == 0 || n < onboarding.NumStatuses {
+			return k
+		}
+		return 1 // even a small program has somebody in every status
+	}
+	var flowing, stuck [onboarding.NumStatuses]int
+	settled := n
+	for s := range flowing {
+		flowing[s], stuck[s] = share(underway[s]), n*droppedOut[s]/1000
+		settled -= flowing[s]
+	}
+
+	older, recent := programAge, p.span(onboarding.OTPRequested, onboarding.Active)
+	for i := range settled {
+		age := recent + time.Duration(float64(older-recent)*float64(settled-i)/float64(settled))
+		p.insert(record{created: p.start.Add(-age).UnixMilli(), status: p.pickSettled(&stuck, settled-i)})
+	}
+	for s := onboarding.CardCreated; s >= onboarding.OTPRequested; s-- {
+		behind, wait := p.span(onboarding.OTPRequested, s), p.scaled(meanWait[s])
+		for i := range flowing[s] {
+			left := time.Duration((float64(i) + 0.5) / float64(flowing[s]) * float64(wait))
+			slot := p.insert(record{created: p.start.Add(left - wait - behind).UnixMilli(), status: s})
+			if p.speed > 0 {
+				p.schedule(move, left, slot, p.records[slot].serial)
+			}
+		}
+	}
+}
+
+// pickSettled draws a status for one of the last n settled customers, without
+// replacement from those who dropped out, the others being active.
+func (p *population) pickSettled(stuck *[onboarding.NumStatuses]int, n int) onboarding.Status {
+	draw := p.rng.IntN(n)
+	for s, left := range stuck {
+		if draw -= left; draw < 0 {
+			stuck[s]--
+			return onboarding.Status(s)
+		}
+	}
+	return onboarding.Active
+}
+
+// span is the mean time from entering one status to entering a later one.
+func (p *population) span(from, to onboarding.Status) (d time.Duration) {
+	for s := from; s < to; s++ {
+		d += p.scaled(meanWait[s])
+	}
+	return d
+}
+
+// scaled is a duration at Speed 1 as it is at this speed; a population held
+// still has the ages of Speed 1.
+func (p *population) scaled(d time.Duration) time.Duration {
+	if p.speed > 0 {
+		d = time.Duration(float64(d) / p.speed)
+	}
+	return d
+}
+
+// gap draws the time to the next event of a kind that happens at a rate per
+// second and customer.
+func (p *population) gap(rate float64) time.Duration {
+	seconds := p.rng.ExpFloat64() / (rate * float64(p.size) * p.speed)
+	return max(1, time.Duration(seconds*float64(time.Second)))
+}
+
+// insert adds a customer as the newest. What a status brings with it (wallet,
+// currency, balance, card) is given to a generated one here.
+func (p *population) insert(r record) (slot uint32) {
+	r.serial = p.serial
+	p.serial++
+	if !r.placed && r.deployed() {
+		p.fund(&r)
+	}
+	slot = p.allocate(r)
+	p.order = append(p.order, slot)
+	p.tally.change(r.serial, shares{}, p.shares(slot))
+	return slot
+}
+
+func (p *population) allocate(r record) (slot uint32) {
+	if n := len(p.free); n > 0 {
+		slot, p.free = p.free[n-1], p.free[:n-1]
+		p.records[slot] = r
+		return slot
+	}
+	p.records = append(p.records, r)
+	return uint32(len(p.records) - 1)
+}
+
+// remove takes away the customer at a position of the order.
+func (p *population) remove(position int) {
+	slot := p.order[position]
+	before := p.shares(slot)
+	p.tally.change(p.records[slot].serial, before, shares{})
+	p.order = slices.Delete(p.order, position, position+1)
+	delete(p.placed, slot)
+	p.records[slot] = record{}
+	p.free = append(p.free, slot)
+}
+
+// clear takes everybody away.
+func (p *population) clear() {
+	for len(p.order) > 0 {
+		p.remove(len(p.order) - 1)
+	}
+}
+
+// edit changes a customer's record and keeps the counts.
+func (p *population) edit(slot uint32, f func(*record)) {
+	before := p.shares(slot)
+	f(&p.records[slot])
+	p.tally.change(p.records[slot].serial, before, p.shares(slot))
+}
+
+// place puts a customer as a test wrote it into a slot, for good.
+func (p *population) place(slot uint32, c Customer) {
+	p.edit(slot, func(r *record) {
+		r.placed, r.status, r.currency = true, c.Status, p.intern(c.Currency)
+		p.placed[slot] = &c
+	})
+}
+
+func (p *population) intern(currency string) uint32 {
+	i := slices.Index(p.currencies, currency)
+	if i < 0 {
+		i = len(p.currencies)
+		p.currencies = append(p.currencies, currency)
+	}
+	return uint32(i)
+}
+
+// find returns the position in the order of the customer with an id, or -1.
+func (p *population) find(id string) int {
+	var buf [24]byte
+	return slices.IndexFunc(p.order, func(slot uint32) bool {
+		if c := p.placed[slot]; c != nil {
+			return c.ID == id
+		}
+		return string(p.records[slot].appendID(buf[:0], p.seed)) == id
+	})
+}
+
+// customer returns a copy of a slot's customer as a test edits it.
+func (p *population) customer(slot uint32) Customer {
+	if c := p.placed[slot]; c != nil {
+		return *c
+	}
+	r := &p.records[slot]
+	return r.customer(p.seed, p.currencies[r.currency])
+}
+
+// appendRow appends a slot's row as the API sends it.
+func (p *population) appendRow(b []byte, slot uint32, balances bool) []byte {
+	r := &p.records[slot]
+	if r.placed {
+		return p.placed[slot].appendJSON(b, balances)
+	}
+	return r.appendJSON(b, p.seed, p.currencies[r.currency], balances)
+}
+
+// An event is something that happens to the population at a time since its
+// start: to one customer, or, for the other kinds, to one drawn then.
+type event struct {
+	at           time.Duration
+	sequence     uint64 // orders events of the same time
+	slot, serial uint32
+	kind         eventKind
+}
+
+type eventKind uint8
+
+const (
+	move eventKind = iota
+	signUp
+	removal
+	payment
+)
+
+type events []event
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	if e[i].at != e[j].at {
+		return e[i].at < e[j].at
+	}
+	return e[i].sequence < e[j].sequence
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
+func (e *events) Pop() any {
+	last := (*e)[len(*e)-1]
+	*e = (*e)[:len(*e)-1]
+	return last
+}
+
+func (p *population) schedule(kind eventKind, at time.Duration, slot, serial uint32) {
+	p.sequence++
+	heap.Push(&p.events, event{at: at, sequence: p.sequence, slot: slot, serial: serial, kind: kind})
+}
+
+// advance lets everything happen that is due by a time since the start.
+func (p *population) advance(elapsed time.Duration) {
+	for len(p.events) > 0 && p.events[0].at <= elapsed {
+		e := heap.Pop(&p.events).(event)
+		switch e.kind {
+		case move:
+			p.move(e)
+		case signUp:
+			slot := p.insert(record{created: p.start.Add(e.at).UnixMilli(), status: onboarding.OTPRequested})
+			p.await(slot, e.at)
+			p.schedule(signUp, e.at+p.gap(signUpsPerCustomer), 0, 0)
+		case removal:
+			p.churn()
+			p.schedule(removal, e.at+p.gap(signUpsPerCustomer), 0, 0)
+		case payment:
+			p.pay()
+			p.schedule(payment, e.at+p.gap(paymentsPerCustomer), 0, 0)
+		}
+	}
+}
+
+// await schedules the end of a stay that begins now, unless the customer drops
+// out. Nobody drops out where only the vendor is waited for.
+func (p *population) await(slot uint32, now time.Duration) {
+	r := &p.records[slot]
+	if r.status == onboarding.Active || (r.status < onboarding.SafeDeploying && p.rng.Float64() < dropOut) {
+		return
+	}
+	wait := time.Duration((0.5 + p.rng.Float64()) * float64(p.scaled(meanWait[r.status])))
+	p.schedule(move, now+max(1, wait), slot, r.serial)
+}
+
+// move lets a customer enter the next status, or, where the scenario lets
+// nobody pass, puts the move off until after the stall.
+func (p *population) move(e event) {
+	r := &p.records[e.slot]
+	if r.serial != e.serial || r.placed {
+		return
+	}
+	stalled := p.scenario == KYCStall && r.status == onboarding.KYCInitiated ||
+		p.scenario == SafeStall && r.status == onboarding.SafeDeploying
+	if end, on := p.scenario.trouble(e.at); stalled && on {
+		p.schedule(move, end+time.Duration(p.rng.Int64N(int64(StallDrain))), e.slot, e.serial)
+		return
+	}
+	p.edit(e.slot, func(r *record) {
+		r.status++
+		if r.status == onboarding.CardCreated {
+			p.fund(r)
+		}
+	})
+	p.await(e.slot, e.at)
+}
+
+// churn removes a customer drawn at random, the likelier the more the program
+// has grown: it settles at twice its initial size instead of growing for ever.
+func (p *population) churn() {
+	if len(p.order) == 0 || p.rng.Float64()*float64(2*p.size) > float64(len(p.order)) {
+		return
+	}
+	if i := p.rng.IntN(len(p.order)); !p.records[p.order[i]].placed {
+		p.remove(i)
+	}
+}
+
+// fund gives a customer whose wallet is deployed its currency, card and first
+// balance.
+func (p *population) fund(r *record) {
+	r.currency = 1
+	if d := p.rng.IntN(10); d >= 9 {
+		r.currency = 3
+	} else if d >= 6 {
+		r.currency = 2
+	}
+	r.cards = 1
+	r.ledger = int64(p.rng.ExpFloat64() * 250_00)
+	if r.status == onboarding.Active && p.rng.IntN(5) > 0 {
+		r.realtime = true
+		r.pending = max(0, r.ledger*int64(p.rng.IntN(30)-15)/100)
+	}
+}
+
+// pay changes the balance of a customer drawn at random as a card payment, a
+// settlement or a deposit does. A realtime balance now and then falls back to
+// the on-chain one, once everything is settled.
+func (p *population) pay() {
+	if len(p.order) == 0 {
+		return
+	}
+	slot := p.order[p.rng.IntN(len(p.order))]
+	if r := &p.records[slot]; r.placed || !r.deployed() {
+		return
+	}
+	p.edit(slot, func(r *record) {
+		draw := p.rng.IntN(20)
+		r.realtime = draw > 0
+		switch {
+		case draw < 6:
+			r.ledger, r.pending = r.ledger-r.pending, 0
+		case draw < 10:
+			r.ledger += 1 + int64(p.rng.ExpFloat64()*100_00)
+		default:
+			r.pending += (r.ledger - r.pending) * int64(p.rng.IntN(20)) / 100
+		}
+	})
+}
