@@ -213,3 +213,10 @@ func serverTime(h http.Header, now time.Time) time.Time {
 	}
 	return now
 }
+
+// known returns the API's limit and what was left of it at its last answer.
+func (b *budget) known() (limit, remaining int, known bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.quota.limit, b.quota.remaining, b.quota.limit > 0
+}

@@ -149,3 +149,11 @@ func (c *Client) page(ctx context.Context, token string, number int, balances bo
 	page.Number = number
 	return page, nil
 }
+
+// WalkRequests is how many page requests a walk takes whose first page this is.
+func (c *Client) WalkRequests(first *Page) int {
+	return max(1, pagesFor(first.Total, c.believedPageSize(first)))
+}
+
+// Quota returns what the API said last about its own limit, if it is known.
+func (c *Client) Quota() (limit, remaining int, known bool) { return c.budget.known() }

@@ -73,14 +73,16 @@ type fetched struct {
 }
 
 // believedPageSize is how many rows the API puts on a page: the limit that the
-// first page names, since a server may cap the one asked for. If more rows are
-// to come although there are fewer than that, it is the rows that are believed.
+// first page names, since a server may cap the one asked for. It is the rows that
+// are believed if there are fewer than that although more are to come, or if
+// they are all there is.
 func (c *Client) believedPageSize(first *Page) int {
 	size := c.pageSize
 	if first.Limit > 0 {
 		size = first.Limit
 	}
-	if rows := len(first.Rows); rows > 0 && rows < size && rows < first.Total {
+	rows := len(first.Rows)
+	if rows > 0 && rows < size && rows < first.Total || rows > size && rows >= first.Total {
 		size = rows
 	}
 	return size

@@ -2,13 +2,10 @@ package onboarding
 
 import "time"
 
-// MaxStalledListed is how many stalled customers of one status a Report names.
-const MaxStalledListed = 1000
-
 // Report is what one committed walk says of the customers' time in status.
 // It is immutable. Ages are taken at At and never extrapolated; arrays are
 // indexed by Status and mean something for the waiting statuses alone. Only
-// customers whom the walk itself saw are counted.
+// customers whom the walk itself saw are counted, but for Tracked.
 type Report struct {
 	// At is the moment the walk ended.
 	At time.Time
@@ -35,17 +32,67 @@ type Histogram struct {
 	Buckets map[float64]uint64 // cumulative, by upper bound in seconds
 }
 
-// StalledCustomer is one customer who is stalled, with what somebody who has
-// to act on it needs, and no e-mail and no balance.
-type StalledCustomer struct {
-	ID string `json:"customer_id"`
-	// ExternalID is empty where it contains an @, since it may be an e-mail.
-	ExternalID string `json:"external_customer_id,omitempty"`
-	Status     Status `json:"flow_status"`
-	// Since is when the customer was first seen in its status.
-	Since time.Time `json:"in_status_since"`
-	// EnteredBeforeTracking says that the customer may have entered earlier.
-	EnteredBeforeTracking bool `json:"entered_before_tracking"`
-	// CreatedAt is the API's created_at; the zero time if it is unknown.
-	CreatedAt time.Time `json:"created_at,omitzero"`
+// tally builds a Report, record by record.
+type tally struct {
+	Report
+
+	tracker *Tracker
+	now     uint32
+	bounds  []float64
+	counts  [NumStatuses][]uint64 // of each bucket alone
+	oldest  [NumStatuses]uint32
+}
+
+func newTally(t *Tracker, now uint32) *tally {
+	b := &tally{tracker: t, now: now, bounds: AgeBuckets()}
+	b.At = moment(now)
+	for _, s := range WaitingStatuses() {
+		b.counts[s] = make([]uint64, len(b.bounds))
+	}
+	return b
+}
+
+// add counts a customer whom the walk saw.
+func (b *tally) add(r *record) {
+	s := r.status
+	if !s.Waits() || r.has(hidden) {
+		return
+	}
+	seconds := age(r.entered, b.now).Seconds()
+	b.TimeInStatus[s].Count++
+	b.TimeInStatus[s].Sum += seconds
+	for i, bound := range b.bounds {
+		if seconds <= bound {
+			b.counts[s][i]++
+			break
+		}
+	}
+	switch b.tracker.classify(s, r.entered, r.created, b.now) {
+	case abandoned:
+		b.Abandoned[s]++
+		return
+	case stalled:
+		b.Stalled[s]++
+	case waiting:
+	}
+	if b.oldest[s] == 0 || r.entered < b.oldest[s] {
+		b.oldest[s] = r.entered
+	}
+}
+
+func (b *tally) finish() *Report {
+	report := b.Report
+	for _, s := range WaitingStatuses() {
+		report.TimeInStatus[s].Buckets = make(map[float64]uint64, len(b.bounds))
+		sum := uint64(0)
+		for i, bound := range b.bounds {
+			sum += b.counts[s][i]
+			report.TimeInStatus[s].Buckets[bound] = sum
+		}
+		if b.oldest[s] != 0 {
+			report.OldestEntry[s] = moment(min(b.oldest[s], b.now))
+		}
+		report.StalledCustomers[s] = b.tracker.stalled[s].list(b.tracker, s, b.now)
+	}
+	return &report
 }

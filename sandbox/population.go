@@ -253,11 +253,8 @@ func (p *population) customer(slot uint32) Customer {
 
 // appendRow appends a slot's row as the API sends it.
 func (p *population) appendRow(b []byte, slot uint32, balances bool) []byte {
-	r := &p.records[slot]
-	if r.placed {
-		return p.placed[slot].appendJSON(b, balances)
-	}
-	return r.appendJSON(b, p.seed, p.currencies[r.currency], balances)
+	c := p.customer(slot)
+	return c.appendJSON(b, balances)
 }
 
 // An event is something that happens to the population at a time since its

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"yativo-card-exporter/apiclient"
+	"yativo-card-exporter/onboarding"
+)
+
+// checkTimeout bounds the check, which retries and waits as the exporter does.
+const checkTimeout = time.Minute
+
+// checkCommand says whether the exporter would work with this configuration,
+// and what it would cost.
+func checkCommand(ctx context.Context, p process) error {
+	c, err := readConfig(p.lookup)
+	if err != nil {
+		return err
+	}
+	say(p.stdout, "configuration", "ok")
+	say(p.stdout, "API", "%s", c.baseURL)
+	client, err := newClient(c, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	begun := time.Now()
+	page, err := client.Page(ctx, 1, c.balanceInterval > 0)
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	say(p.stdout, "access", "ok: the credentials are accepted (answered within %s)", time.Since(begun).Round(time.Millisecond))
+	reportPage(p.stdout, c, page)
+	reportCost(p.stdout, c, client, page)
+	return nil
+}
+
+func say(w io.Writer, what, format string, args ...any) {
+	_, _ = fmt.Fprintf(w, "%-14s %s\n", what, fmt.Sprintf(format, args...))
+}
+
+func reportPage(w io.Writer, c config, page *apiclient.Page) {
+	say(w, "customers", "%d in the program, %d of them on page 1", page.Total, len(page.Rows))
+	var byStatus [onboarding.NumStatuses]int
+	var broken [apiclient.NumFields]int
+	for i := range page.Rows {
+		byStatus[page.Rows[i].Status]++
+		for f := range apiclient.NumFields {
+			if page.Rows[i].Broken.Has(f) {
+				broken[f]++
+			}
+		}
+	}
+	for _, s := range onboarding.Statuses() {
+		if byStatus[s] > 0 {
+			say(w, "", "%-15s %d on page 1", s, byStatus[s])
+		}
+	}
+	for f, rows := range broken {
+		if rows > 0 {
+			say(w, "attention", "%s is missing, broken or unknown in %d of the rows on page 1", apiclient.Field(f), rows)
+		}
+	}
+	switch {
+	case c.balanceInterval == 0:
+		say(w, "balances", "not asked for (EXPORTER_BALANCE_INTERVAL is 0)")
+	case !page.Balances:
+		say(w, "attention", "balances were asked for, but the API left them out")
+	default:
+		say(w, "balances", "included")
+	}
+}
+
+// reportCost says what a refresh costs and how long it takes under the limits.
+func reportCost(w io.Writer, c config, client *apiclient.Client, page *apiclient.Page) {
+	requests := client.WalkRequests(page)
+	say(w, "cost", "%d page requests a refresh, every %s", requests, c.refreshInterval)
+	perMinute := float64(c.rateLimit)
+	if limit, remaining, known := client.Quota(); known {
+		say(w, "quota", "the API grants %d requests in its window and has %d left", limit, remaining)
+		perMinute = min(perMinute, max(float64(limit)*(1-c.rateReserve), 1/c.refreshInterval.Minutes()))
+	}
+	if beyond := float64(requests) - perMinute; beyond > 0 {
+		say(w, "attention", "at %.0f requests a minute a walk takes at least %s", perMinute,
+			time.Duration(beyond/perMinute*float64(time.Minute)).Round(time.Second))
+	}
+}

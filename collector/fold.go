@@ -1,0 +1,192 @@
+package collector
+
+import (
+	"iter"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+
+	"yativo-card-exporter/apiclient"
+	"yativo-card-exporter/onboarding"
+)
+
+const (
+	// maxOtherCurrencies is how many currencies beyond the documented ones get
+	// a series of their own; unknownCurrency is the label of the rest.
+	maxOtherCurrencies = 16
+	unknownCurrency    = "unknown"
+)
+
+// documentedCurrencies always have their series.
+func documentedCurrencies() []string { return []string{"EUR", "GBP", "USD"} }
+
+// fold takes a walk in, row by row, and keeps sums alone.
+type fold struct {
+	walk       *onboarding.Walk
+	customers  Customers
+	balances   Balances
+	currencies map[string]*CurrencyBalances
+	others     int // currencies beyond the documented ones
+
+	withBalances       bool // every page carried them
+	distinct           int
+	minTotal, maxTotal int
+}
+
+func newFold(walk *onboarding.Walk, withBalances bool) *fold {
+	f := &fold{walk: walk, withBalances: withBalances, currencies: map[string]*CurrencyBalances{}, minTotal: math.MaxInt}
+	for _, c := range documentedCurrencies() {
+		f.addCurrency(c)
+	}
+	return f
+}
+
+// read folds every page, up to the first that brings no new customer: an API
+// that repeats itself would otherwise be walked for its whole total.
+func (f *fold) read(pages iter.Seq2[*apiclient.Page, error]) error {
+	for page, err := range pages {
+		if err != nil {
+			return err
+		}
+		f.customers.Total = page.Total
+		f.minTotal, f.maxTotal = min(f.minTotal, page.Total), max(f.maxTotal, page.Total)
+		f.withBalances = f.withBalances && page.Balances
+		before := f.distinct
+		for i := range page.Rows {
+			f.row(&page.Rows[i])
+		}
+		if f.distinct == before {
+			break
+		}
+	}
+	return nil
+}
+
+// gap is how many customers the rows lack against the API's total: 0 if they
+// lie between the smallest and the largest that the walk saw, negative if there
+// are more.
+func (f *fold) gap() int {
+	switch {
+	case f.distinct < f.minTotal:
+		return f.minTotal - f.distinct
+	case f.distinct > f.maxTotal:
+		return f.maxTotal - f.distinct
+	default:
+		return 0
+	}
+}
+
+// row counts a row, unless its customer has been counted in this walk.
+func (f *fold) row(r *apiclient.Row) {
+	if r.ID != "" && !f.walk.Observe(onboarding.Observation{
+		ID: r.ID, ExternalID: r.ExternalID, Status: r.Status, CreatedAt: r.CreatedAt,
+	}) {
+		f.customers.Duplicates++
+		return
+	}
+	f.distinct++
+	f.customers.ByStatus[r.Status]++
+	if r.SafeDeployed == apiclient.Undeployed {
+		f.customers.Undeployed[r.Status]++
+	}
+	f.customers.Cards += int64(r.Cards)
+	for field := range apiclient.NumFields {
+		if r.Broken.Has(field) {
+			f.customers.Broken[field]++
+		}
+	}
+	if f.withBalances {
+		f.balance(r)
+	}
+}
+
+func (f *fold) balance(r *apiclient.Row) {
+	if !r.Ledger.Known && r.SafeDeployed == apiclient.Deployed {
+		f.balances.Missing++
+	}
+	if !r.Ledger.Known && !r.Available.Known && !r.Pending.Known {
+		return
+	}
+	c := f.currency(r)
+	if r.Ledger.Known {
+		add(&c.Ledger, &r.Ledger)
+		c.Customers[r.Freshness]++
+	}
+	add(&c.Available, &r.Available)
+	add(&c.Pending, &r.Pending)
+	if r.Freshness == apiclient.Realtime {
+		add(&c.Realtime, &r.Ledger)
+		if mismatch(r) {
+			c.Mismatch++
+		}
+	}
+}
+
+// currency returns where the row's amounts belong.
+func (f *fold) currency(r *apiclient.Row) *CurrencyBalances {
+	name := r.Currency
+	if name == "" {
+		name = unknownCurrency
+	}
+	if c, ok := f.currencies[name]; ok {
+		return c
+	}
+	if name != unknownCurrency {
+		if f.others == maxOtherCurrencies {
+			f.customers.Broken[apiclient.FieldCurrency]++
+			r.Currency = ""
+			return f.currency(r)
+		}
+		f.others++
+		name = strings.Clone(name)
+	}
+	return f.addCurrency(name)
+}
+
+func (f *fold) addCurrency(name string) *CurrencyBalances {
+	c := &CurrencyBalances{Currency: name, Customers: map[apiclient.Freshness]int{}}
+	f.currencies[name] = c
+	return c
+}
+
+// result ends the fold: what it says of the customers and, if every page
+// carried them, of their balances.
+func (f *fold) result(end time.Time, took time.Duration) (*Customers, *Balances) {
+	f.customers.At, f.customers.Took = end, took
+	f.customers.Missing = f.gap()
+	f.customers.Waiting = f.walk.Commit(end, f.customers.Missing == 0)
+	if !f.withBalances {
+		return &f.customers, nil
+	}
+	f.balances.At, f.balances.Took = end, took
+	f.balances.Broken = f.customers.Broken
+	for _, c := range f.currencies {
+		f.balances.Currencies = append(f.balances.Currencies, *c)
+	}
+	slices.SortFunc(f.balances.Currencies, func(a, b CurrencyBalances) int {
+		return strings.Compare(a.Currency, b.Currency)
+	})
+	return &f.customers, &f.balances
+}
+
+// add sums exactly: a precision of 0 rounds nothing, and the bounds that the
+// client sets on amounts keep it from failing.
+func add(sum *apd.Decimal, amount *apiclient.Amount) {
+	if amount.Known {
+		_, _ = apd.BaseContext.Add(sum, sum, &amount.Value)
+	}
+}
+
+// mismatch reports whether all three balances are known and do not add up.
+func mismatch(r *apiclient.Row) bool {
+	if !r.Ledger.Known || !r.Available.Known || !r.Pending.Known {
+		return false
+	}
+	var sum apd.Decimal
+	add(&sum, &r.Available)
+	add(&sum, &r.Pending)
+	return sum.Cmp(&r.Ledger.Value) != 0
+}

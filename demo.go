@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"yativo-card-exporter/sandbox"
+)
+
+// demoAddress is where the demo's exporter listens.
+const demoAddress = "127.0.0.1:10101"
+
+// demoCommand plays the API on loopback and runs the exporter against it.
+func demoCommand(ctx context.Context, p process) (err error) {
+	options, err := parseDemo(p)
+	if err != nil || options == nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "yativo-card-exporter-demo-")
+	if err != nil {
+		return fmt.Errorf("make a temporary folder for the demo's state: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for the sandbox: %w", err)
+	}
+	api := "http://" + listener.Addr().String() + sandbox.BasePath
+	c, err := readConfig(demoEnvironment(p, api, filepath.Join(folder, "state.db")))
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	server := &http.Server{Handler: sandbox.New(*options), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	defer func() { _ = server.Close() }()
+
+	_, _ = fmt.Fprintf(p.stdout, `The sandbox plays the API with %d customers, scenario %s:
+  %s
+The exporter reads it every %s:
+  http://%s/metrics
+  http://%s/stalled
+Customers count as stalled soon here: %s.
+Stop with Ctrl-C.
+`, options.Customers, options.Scenario, api, c.refreshInterval, reachable(c.listenAddress), reachable(c.listenAddress), demoStalledAfter)
+	return serve(ctx, c, p.logger(c.log))
+}
+
+// parseDemo reads the flags. It returns nil if they only asked for help.
+func parseDemo(p process) (*sandbox.Options, error) {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	flags.SetOutput(p.stdout)
+	customers := flags.Int("customers", 250, "customers at the start, 0 to 1000000")
+	scenario := flags.String("scenario", "healthy", strings.Join(sandbox.Scenarios(), ", "))
+	speed := flags.Float64("speed", 1, "how often customers move; 0 holds them still")
+	if err := flags.Parse(p.args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, nil //nolint:nilnil // documented
+		}
+		return nil, usageError("demo: " + err.Error())
+	}
+	plays, err := sandbox.ParseScenario(*scenario)
+	switch {
+	case flags.NArg() > 0:
+		return nil, usageError(fmt.Sprintf("demo: takes no arguments, but there is %q", flags.Arg(0)))
+	case err != nil:
+		return nil, usageError("demo: -scenario: " + err.Error())
+	case *customers < 0 || *customers > 1_000_000:
+		return nil, usageError("demo: -customers must be from 0 to 1000000")
+	case !(*speed >= 0 && *speed <= 1000):
+		return nil, usageError("demo: -speed must be from 0 to 1000")
+	}
+	return &sandbox.Options{Seed: 1, Customers: *customers, Speed: *speed, Scenario: plays}, nil
+}
+
+// The demo's thresholds are short, so that a stall can be seen to come and go.
+const (
+	demoStalledAfter   = "otp_requested:2m,otp_verified:2m,kyc_initiated:30s,kyc_completed:2m,safe_deploying:30s"
+	demoAbandonedAfter = "otp_requested:10m,otp_verified:10m,kyc_initiated:10m,kyc_completed:10m,safe_deploying:10m"
+)
+
+// demoEnvironment is the configuration of the demo: nothing of the real
+// environment but the address and how to log.
+func demoEnvironment(p process, api, stateFile string) func(string) (string, bool) {
+	demo := map[string]string{
+		"YATIVO_BASE_URL":           api,
+		"YATIVO_API_KEY":            sandbox.DefaultAPIKey,
+		"YATIVO_API_SECRET":         sandbox.DefaultAPISecret,
+		"YATIVO_RATE_LIMIT":         "600",
+		"EXPORTER_LISTEN_ADDRESS":   demoAddress,
+		"EXPORTER_REFRESH_INTERVAL": "5s",
+		"EXPORTER_BALANCE_INTERVAL": "15s",
+		"EXPORTER_STATE_FILE":       stateFile,
+		"EXPORTER_STALLED_AFTER":    demoStalledAfter,
+		"EXPORTER_ABANDONED_AFTER":  demoAbandonedAfter,
+	}
+	for _, name := range []string{"EXPORTER_LISTEN_ADDRESS", "EXPORTER_LOG_LEVEL", "EXPORTER_LOG_FORMAT"} {
+		if value, ok := p.lookup(name); ok && value != "" {
+			demo[name] = value
+		}
+	}
+	return func(name string) (string, bool) {
+		value, ok := demo[name]
+		return value, ok
+	}
+}
+
+// reachable is a listen address as this machine's browser would name it.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && (host == "" || host == "0.0.0.0" || host == "::") {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return address
+}

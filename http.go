@@ -1,0 +1,62 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/exporter-toolkit/web"
+
+	"yativo-card-exporter/collector"
+)
+
+// newHandler routes everything that the exporter serves.
+func newHandler(c config, registry *prometheus.Registry, refresher *collector.Refresher, logger *slog.Logger) (http.Handler, error) {
+	landing, err := web.NewLandingPage(web.LandingConfig{
+		Name:        "Yativo card exporter",
+		Description: "Prometheus exporter for the customers of a Yativo card program",
+		Version:     buildVersion(),
+		Profiling:   "false",
+		Links: []web.LandingLinks{
+			{Address: "/metrics", Text: "Metrics"},
+			{Address: "/stalled", Text: "Stalled customers", Description: "JSON; wants a web configuration with credentials, or loopback"},
+			{Address: "/-/ready", Text: "Ready", Description: "whether there is a first snapshot"},
+			{Address: "/-/healthy", Text: "Healthy", Description: "whether the process is alive"},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	metrics := promhttp.InstrumentMetricHandler(registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		Registry:          registry,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelError),
+		EnableOpenMetrics: true,
+		CoalesceGather:    true,
+	}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", landing)
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, "The process is alive.\n")
+	})
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if !refresher.Ready() {
+			answer(w, http.StatusServiceUnavailable, "There is no first snapshot yet; /metrics says why.\n")
+			return
+		}
+		answer(w, http.StatusOK, "There is a snapshot.\n")
+	})
+	mux.Handle("GET /stalled", &stalledHandler{
+		listenAddress: c.listenAddress, webConfigFile: c.webConfigFile, report: refresher.Stalled,
+	})
+	return mux, nil
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text)
+}
