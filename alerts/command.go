@@ -1,0 +1,111 @@
+package alerts
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// RulesFile is the name of the rule file that is checked in and that -o writes.
+const RulesFile = "yativo-card.rules.yml"
+
+// Command runs the alerts command and returns its exit code: 0, 1 if nothing
+// could be written, 2 for parameters that cannot be used.
+func Command(args []string, stdout, stderr io.Writer) int {
+	p := DefaultParams()
+	set := flag.NewFlagSet("alerts", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	folder := set.String("o", "", "write the rules, Alertmanager's example configuration, its templates and the runbook to this `folder` instead of the rules to stdout")
+	set.IntVar(&p.KYCStalledMin, "kyc-stalled-min", p.KYCStalledMin, "`customers` stalled in KYC before the page")
+	set.Var((*duration)(&p.KYCQuietMin), "kyc-quiet-min", "no silence of KYC shorter than this `duration` pages")
+	set.Var((*duration)(&p.KYCQuietMax), "kyc-quiet-max", "every silence of KYC longer than this `duration` pages")
+	set.IntVar(&p.SafeStalledMin, "safe-stalled-min", p.SafeStalledMin, "`customers` stalled in safe_deploying before the page; from 1 it is a ticket")
+	set.Func("label", "add the label `name=value` to every alert; may be repeated", p.addLabel)
+	set.StringVar(&p.RunbookURL, "runbook-url", p.RunbookURL, "`address` of the runbook; alerts add #name")
+	set.StringVar(&p.DashboardURL, "dashboard-url", p.DashboardURL, "`address` of Grafana; alerts add /d/uid")
+	set.Func("job", fmt.Sprintf("`names` of the scrape jobs that must exist, separated by commas (default %q)", strings.Join(p.Jobs, ",")), func(s string) error {
+		p.Jobs = strings.Split(s, ",")
+		return nil
+	})
+	set.Float64Var(&p.TimeScale, "time-scale", p.TimeScale, "divide every duration by this `number`, for rehearsals; windows shorter than two scrapes see nothing")
+	set.Func("format", fmt.Sprintf("`%s|%s`: a rule file, which Mimir's ruler takes too, or a PrometheusRule object (default %q)", FormatPrometheus, FormatOperator, p.Format), func(s string) error {
+		p.Format = Format(s)
+		return nil
+	})
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case set.NArg() > 0:
+		fmt.Fprintf(stderr, "alerts: unexpected argument %q; all parameters are flags, see -help\n", set.Arg(0))
+		return 2
+	}
+	rules, err := Render(p)
+	if err != nil {
+		fmt.Fprintf(stderr, "alerts: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nalerts: "))
+		return 2
+	}
+	if *folder == "" {
+		_, err = stdout.Write(rules)
+	} else {
+		err = writePack(*folder, rules)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "alerts: write the alert pack: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// writePack writes the rules and all the files that need no parameters.
+func writePack(folder string, rules []byte) error {
+	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(folder, filepath.FromSlash(name))
+		if entry.IsDir() {
+			return os.MkdirAll(target, 0o755) //nolint:gosec // Monitoring reads the pack under its own user, and nothing in it is secret.
+		}
+		content := rules
+		if name == "rules.yml.tmpl" {
+			target = filepath.Join(folder, RulesFile)
+		} else if content, err = files.ReadFile(name); err != nil {
+			return err
+		}
+		return os.WriteFile(target, content, 0o644) //nolint:gosec // As above.
+	})
+}
+
+func (p *Params) addLabel(s string) error {
+	name, value, ok := strings.Cut(s, "=")
+	if !ok {
+		return fmt.Errorf("%s lacks the value, write name=value", strconv.Quote(s))
+	}
+	if p.Labels == nil {
+		p.Labels = make(map[string]string)
+	}
+	p.Labels[name] = value
+	return nil
+}
+
+// duration is a flag in Prometheus' notation, which has days and weeks.
+type duration time.Duration
+
+func (d *duration) String() string { return model.Duration(*d).String() }
+
+func (d *duration) Set(s string) error {
+	parsed, err := model.ParseDuration(s)
+	*d = duration(parsed)
+	return err
+}
