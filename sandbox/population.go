@@ -36,9 +36,9 @@ var meanWait = [onboarding.NumStatuses]time.Duration{
 	onboarding.CardCreated:   30 * time.Second,
 }
 
-// underway and droppedOut are the shares, in thousandths of the initial
-// population, of those who will move on from a status soon and of those who
-// stay in it for ever; the rest is active.
+// underway is the part of the initial population, in thousandths, that will
+// move on from a status soon; droppedOut is the part of all others that stays
+// in a status for ever. The rest is active.
 var (
 	underway = [onboarding.NumStatuses]int{
 		onboarding.OTPRequested: 12, onboarding.OTPVerified: 12, onboarding.KYCInitiated: 16,
@@ -87,9 +87,9 @@ func newPopulation(o Options, start time.Time) *population {
 	}
 	p.settle(o.Customers)
 	if p.speed > 0 {
-		p.schedule(signUp, p.gap(signUpsPerCustomer), 0, 0)
-		p.schedule(removal, p.gap(signUpsPerCustomer), 0, 0)
-		p.schedule(payment, p.gap(paymentsPerCustomer), 0, 0)
+		p.schedule(signingUp, p.gap(signUpsPerCustomer), 0, 0)
+		p.schedule(leaving, p.gap(signUpsPerCustomer), 0, 0)
+		p.schedule(paying, p.gap(paymentsPerCustomer), 0, 0)
 	}
 	return p
 }
@@ -98,43 +98,38 @@ func newPopulation(o Options, start time.Time) *population {
 // dropped out, mixed, and then those underway, each as old as the steps take
 // that lie behind it.
 func (p *population) settle(n int) {
-	share := func(thousandths int) int {
-		if k := n * thousandths / 1000; k > 0 || thousandths == 0 || n < onboarding.NumStatuses {
-			return k
-		}
-		return 1 // even a small program has somebody in every status
-	}
-	var flowing, stuck [onboarding.NumStatuses]int
+	var flowing [onboarding.NumStatuses]int
 	settled := n
-	for s := range flowing {
-		flowing[s], stuck[s] = share(underway[s]), n*droppedOut[s]/1000
+	for s, thousandths := range underway {
+		flowing[s] = n * thousandths / 1000
+		if flowing[s] == 0 && thousandths > 0 && n >= onboarding.NumStatuses {
+			flowing[s] = 1 // even a small program has somebody in every status
+		}
 		settled -= flowing[s]
 	}
 
 	older, recent := programAge, p.span(onboarding.OTPRequested, onboarding.Active)
 	for i := range settled {
 		age := recent + time.Duration(float64(older-recent)*float64(settled-i)/float64(settled))
-		p.insert(record{created: p.start.Add(-age).UnixMilli(), status: p.pickSettled(&stuck, settled-i)})
+		p.signUp(p.start.Add(-age), p.pickSettled())
 	}
 	for s := onboarding.CardCreated; s >= onboarding.OTPRequested; s-- {
 		behind, wait := p.span(onboarding.OTPRequested, s), p.scaled(meanWait[s])
 		for i := range flowing[s] {
 			left := time.Duration((float64(i) + 0.5) / float64(flowing[s]) * float64(wait))
-			slot := p.insert(record{created: p.start.Add(left - wait - behind).UnixMilli(), status: s})
+			slot := p.signUp(p.start.Add(left-wait-behind), s)
 			if p.speed > 0 {
-				p.schedule(move, left, slot, p.records[slot].serial)
+				p.schedule(moving, left, slot, p.records[slot].serial)
 			}
 		}
 	}
 }
 
-// pickSettled draws a status for one of the last n settled customers, without
-// replacement from those who dropped out, the others being active.
-func (p *population) pickSettled(stuck *[onboarding.NumStatuses]int, n int) onboarding.Status {
-	draw := p.rng.IntN(n)
-	for s, left := range stuck {
-		if draw -= left; draw < 0 {
-			stuck[s]--
+// pickSettled draws the status of a customer who is active or dropped out.
+func (p *population) pickSettled() onboarding.Status {
+	draw := p.rng.IntN(1000)
+	for s, thousandths := range droppedOut {
+		if draw -= thousandths; draw < 0 {
 			return onboarding.Status(s)
 		}
 	}
@@ -165,28 +160,32 @@ func (p *population) gap(rate float64) time.Duration {
 	return max(1, time.Duration(seconds*float64(time.Second)))
 }
 
-// insert adds a customer as the newest. What a status brings with it (wallet,
-// currency, balance, card) is given to a generated one here.
-func (p *population) insert(r record) (slot uint32) {
-	r.serial = p.serial
-	p.serial++
-	if !r.placed && r.deployed() {
-		p.fund(&r)
+// signUp adds a customer as the newest, with the wallet, card and balance that
+// the status brings with it.
+func (p *population) signUp(created time.Time, status onboarding.Status) (slot uint32) {
+	slot = p.allocate()
+	r := &p.records[slot]
+	r.created, r.status = created.UnixMilli(), status
+	if r.deployed() {
+		p.fund(r)
 	}
-	slot = p.allocate(r)
-	p.order = append(p.order, slot)
 	p.tally.change(r.serial, shares{}, p.shares(slot))
 	return slot
 }
 
-func (p *population) allocate(r record) (slot uint32) {
+// allocate returns a slot for the newest customer that holds nothing yet but
+// its serial number.
+func (p *population) allocate() (slot uint32) {
 	if n := len(p.free); n > 0 {
 		slot, p.free = p.free[n-1], p.free[:n-1]
-		p.records[slot] = r
-		return slot
+	} else {
+		slot = uint32(len(p.records))
+		p.records = append(p.records, record{})
 	}
-	p.records = append(p.records, r)
-	return uint32(len(p.records) - 1)
+	p.records[slot] = record{serial: p.serial}
+	p.serial++
+	p.order = append(p.order, slot)
+	return slot
 }
 
 // remove takes away the customer at a position of the order.
@@ -214,12 +213,19 @@ func (p *population) edit(slot uint32, f func(*record)) {
 	p.tally.change(p.records[slot].serial, before, p.shares(slot))
 }
 
-// place puts a customer as a test wrote it into a slot, for good.
+// add puts a customer as a test wrote it in as the newest.
+func (p *population) add(c Customer) {
+	slot := p.allocate()
+	p.place(slot, c)
+	p.tally.change(p.records[slot].serial, shares{}, p.shares(slot))
+}
+
+// place makes a slot's customer one that a test wrote, for good. The caller
+// keeps the counts.
 func (p *population) place(slot uint32, c Customer) {
-	p.edit(slot, func(r *record) {
-		r.placed, r.status, r.currency = true, c.Status, p.intern(c.Currency)
-		p.placed[slot] = &c
-	})
+	r := &p.records[slot]
+	r.placed, r.status, r.currency = true, c.Status, p.intern(c.Currency)
+	p.placed[slot] = &c
 }
 
 func (p *population) intern(currency string) uint32 {
@@ -269,10 +275,10 @@ type event struct {
 type eventKind uint8
 
 const (
-	move eventKind = iota
-	signUp
-	removal
-	payment
+	moving eventKind = iota
+	signingUp
+	leaving
+	paying
 )
 
 type events []event
@@ -302,18 +308,17 @@ func (p *population) advance(elapsed time.Duration) {
 	for len(p.events) > 0 && p.events[0].at <= elapsed {
 		e := heap.Pop(&p.events).(event)
 		switch e.kind {
-		case move:
+		case moving:
 			p.move(e)
-		case signUp:
-			slot := p.insert(record{created: p.start.Add(e.at).UnixMilli(), status: onboarding.OTPRequested})
-			p.await(slot, e.at)
-			p.schedule(signUp, e.at+p.gap(signUpsPerCustomer), 0, 0)
-		case removal:
+		case signingUp:
+			p.await(p.signUp(p.start.Add(e.at), onboarding.OTPRequested), e.at)
+			p.schedule(signingUp, e.at+p.gap(signUpsPerCustomer), 0, 0)
+		case leaving:
 			p.churn()
-			p.schedule(removal, e.at+p.gap(signUpsPerCustomer), 0, 0)
-		case payment:
+			p.schedule(leaving, e.at+p.gap(signUpsPerCustomer), 0, 0)
+		case paying:
 			p.pay()
-			p.schedule(payment, e.at+p.gap(paymentsPerCustomer), 0, 0)
+			p.schedule(paying, e.at+p.gap(paymentsPerCustomer), 0, 0)
 		}
 	}
 }
@@ -326,7 +331,7 @@ func (p *population) await(slot uint32, now time.Duration) {
 		return
 	}
 	wait := time.Duration((0.5 + p.rng.Float64()) * float64(p.scaled(meanWait[r.status])))
-	p.schedule(move, now+max(1, wait), slot, r.serial)
+	p.schedule(moving, now+max(1, wait), slot, r.serial)
 }
 
 // move lets a customer enter the next status, or, where the scenario lets
@@ -339,7 +344,7 @@ func (p *population) move(e event) {
 	stalled := p.scenario == KYCStall && r.status == onboarding.KYCInitiated ||
 		p.scenario == SafeStall && r.status == onboarding.SafeDeploying
 	if end, on := p.scenario.trouble(e.at); stalled && on {
-		p.schedule(move, end+time.Duration(p.rng.Int64N(int64(StallDrain))), e.slot, e.serial)
+		p.schedule(moving, end+time.Duration(p.rng.Int64N(int64(StallDrain))), e.slot, e.serial)
 		return
 	}
 	p.edit(e.slot, func(r *record) {

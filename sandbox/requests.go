@@ -30,59 +30,40 @@ type Counters struct {
 // logged is how many requests the log keeps.
 const logged = 10_000
 
-// requestLog keeps the last requests; the counters count all.
+// requestLog keeps the last requests, in the order of arrival; the counters
+// count all.
 type requestLog struct {
-	ring    []Request // by number modulo logged
-	arrived uint64    // the number of the next request
-	first   uint64    // the first number since the log was reset
-	count   Counters
+	last  []*Request
+	count Counters
 }
 
-func newRequestLog() requestLog {
-	return requestLog{count: Counters{Arrived: map[Endpoint]int{}, Answered: map[int]int{}}}
+func newRequestLog() *requestLog {
+	return &requestLog{count: Counters{Arrived: map[Endpoint]int{}, Answered: map[int]int{}}}
 }
 
-func newRequest(at time.Time, endpoint Endpoint, r *http.Request) Request {
+func (l *requestLog) arrive(at time.Time, endpoint Endpoint, r *http.Request) *Request {
 	v := r.URL.Query()
 	page, _ := strconv.Atoi(v.Get("page"))
 	limit, _ := strconv.Atoi(v.Get("limit"))
-	return Request{
+	entry := &Request{
 		Time: at, Endpoint: endpoint, Page: page, Limit: limit,
 		Status: v.Get("status"), Balances: v.Get("include_balances") != "false",
 	}
-}
-
-func (l *requestLog) arrive(r Request) (number uint64) {
-	number = l.arrived
-	l.arrived++
-	l.count.Arrived[r.Endpoint]++
-	if i := number % logged; i < uint64(len(l.ring)) {
-		l.ring[i] = r
-	} else {
-		l.ring = append(l.ring, r)
+	l.count.Arrived[endpoint]++
+	if len(l.last) == logged {
+		l.last = l.last[1:]
 	}
-	return number
-}
-
-func (l *requestLog) finish(number uint64, code int) {
-	if number < l.first {
-		return
-	}
-	l.count.Answered[code]++
-	if l.arrived-number <= logged {
-		l.ring[number%logged].Code = code
-	}
+	l.last = append(l.last, entry)
+	return entry
 }
 
 // Requests returns the last requests, at most 10,000, in the order of arrival.
 func (s *Sandbox) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &s.log
-	n := min(l.arrived-l.first, logged)
-	all := make([]Request, 0, n)
-	for i := l.arrived - n; i < l.arrived; i++ {
-		all = append(all, l.ring[i%logged])
+	all := make([]Request, len(s.log.last))
+	for i, r := range s.log.last {
+		all[i] = *r
 	}
 	return all
 }
@@ -94,14 +75,12 @@ func (s *Sandbox) Counters() Counters {
 	return Counters{Arrived: maps.Clone(s.log.count.Arrived), Answered: maps.Clone(s.log.count.Answered)}
 }
 
-// ResetRequests empties the log and sets the counters to 0. Requests under way
-// then are not counted when they end.
+// ResetRequests empties the log and sets the counters to 0. A request that is
+// under way then is not counted when it ends.
 func (s *Sandbox) ResetRequests() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.log.first = s.log.arrived
-	clear(s.log.count.Arrived)
-	clear(s.log.count.Answered)
+	s.log = newRequestLog()
 }
 
 // statusWriter remembers the status code of an answer.

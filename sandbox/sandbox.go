@@ -68,7 +68,8 @@ type Sandbox struct {
 	people  *population
 	tokens  tokens
 	quota   quota
-	log     requestLog
+	log     *requestLog
+	drawn   uint64 // requests that reached the scenario
 	faults  []*injected
 }
 
@@ -109,7 +110,7 @@ func (s *Sandbox) SetCustomers(customers []Customer) {
 	s.advance()
 	s.people.clear()
 	for _, c := range slices.Backward(customers) {
-		s.people.place(s.people.insert(record{placed: true}), c)
+		s.people.add(c)
 	}
 }
 
@@ -118,11 +119,12 @@ func (s *Sandbox) Add(c Customer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.advance()
-	s.people.place(s.people.insert(record{placed: true}), c)
+	s.people.add(c)
 }
 
 // Update changes the first customer with the id, and reports whether there is
-// one. From then on it moves no more by itself.
+// one. From then on it moves no more by itself. The change must not call the
+// sandbox.
 func (s *Sandbox) Update(id string, change func(*Customer)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +136,7 @@ func (s *Sandbox) Update(id string, change func(*Customer)) bool {
 	slot := s.people.order[i]
 	c := s.people.customer(slot)
 	change(&c)
-	s.people.place(slot, c)
+	s.people.edit(slot, func(*record) { s.people.place(slot, c) })
 	return true
 }
 
@@ -193,14 +195,16 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	endpoint := endpointOf(r.URL.Path)
 	s.mu.Lock()
 	elapsed := s.advance()
-	number := s.log.arrive(newRequest(s.start.Add(elapsed), endpoint, r))
+	log := s.log
+	entry := log.arrive(s.start.Add(elapsed), endpoint, r)
 	handler := s.withFaults(endpoint, r, http.HandlerFunc(s.serveScenario))
 	s.mu.Unlock()
 
 	sent := &statusWriter{ResponseWriter: w}
 	defer func() {
 		s.mu.Lock()
-		s.log.finish(number, sent.code)
+		entry.Code = sent.code
+		log.count.Answered[sent.code]++
 		s.mu.Unlock()
 	}()
 	handler.ServeHTTP(sent, r)
@@ -211,7 +215,8 @@ func (s *Sandbox) serveScenario(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	elapsed := s.advance()
 	_, on := s.options.Scenario.trouble(elapsed)
-	draw := mix(s.options.Seed+2, s.log.arrived) % 10
+	draw := mix(s.options.Seed+2, s.drawn) % 10
+	s.drawn++
 	s.mu.Unlock()
 
 	switch {
@@ -220,7 +225,7 @@ func (s *Sandbox) serveScenario(w http.ResponseWriter, r *http.Request) {
 	case draw < 6:
 		Status(http.StatusServiceUnavailable).Handle(w, r, nil)
 	case draw < 8:
-		panic(http.ErrAbortHandler)
+		Refuse().Handle(w, r, nil)
 	default:
 		Hang().Handle(w, r, nil)
 	}

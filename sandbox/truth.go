@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/cockroachdb/apd/v3"
 
@@ -153,6 +154,13 @@ const (
 	mismatch
 )
 
+// The freshness of a balance, as an index into freshnesses.
+const (
+	unknown = iota
+	realtime
+	onChain
+)
+
 var freshnesses = [...]string{"unknown", "realtime", "on_chain"}
 
 // share is what one customer adds to one count.
@@ -210,9 +218,9 @@ func (t *tally) change(serial uint32, before, after shares) {
 func (p *population) shares(slot uint32) (s shares) {
 	r := &p.records[slot]
 	deployed, numCards := r.deployed(), int(r.cards)
-	ledger, fresh, mismatched := r.deployed(), uint16(2), false
+	ledger, fresh, mismatched := r.deployed(), uint16(onChain), false
 	if r.realtime {
-		fresh = 1
+		fresh = realtime
 	}
 	if c := p.placed[slot]; c != nil {
 		b := c.balances()
@@ -277,18 +285,12 @@ func (c *Customer) balances() balances {
 		}
 		return d
 	}
-	b := balances{ledger: number(c.Ledger), available: number(c.Available), pending: number(c.Pending)}
-	switch c.Freshness {
-	case "realtime":
-		b.freshness = 1
-	case "on_chain":
-		b.freshness = 2
-	}
-	return b
+	fresh := max(unknown, slices.Index(freshnesses[:], c.Freshness))
+	return balances{number(c.Ledger), number(c.Available), number(c.Pending), uint16(fresh)}
 }
 
 func (b balances) mismatch() bool {
-	if b.freshness != 1 || b.ledger == nil || b.available == nil || b.pending == nil {
+	if b.freshness != realtime || b.ledger == nil || b.available == nil || b.pending == nil {
 		return false
 	}
 	return b.ledger.Cmp(sum(b.available, b.pending)) != 0
@@ -308,53 +310,42 @@ func sum(a, b *apd.Decimal) *apd.Decimal {
 
 // money sums the balances of everybody, by currency.
 func (p *population) money() map[string]Money {
-	type cents struct{ ledger, pending, onChain, n int64 }
-	living := make([]cents, len(p.currencies))
-	placed := map[uint32]Money{}
-	for _, slot := range p.order {
-		r := &p.records[slot]
-		if r.placed {
-			b := p.placed[slot].balances()
-			if b.ledger == nil && b.available == nil && b.pending == nil {
-				continue
-			}
-			m, ok := placed[r.currency]
-			if !ok {
-				m = Money{new(apd.Decimal), new(apd.Decimal), new(apd.Decimal), new(apd.Decimal)}
-			}
-			m.Ledger, m.Available, m.Pending = sum(m.Ledger, b.ledger), sum(m.Available, b.available), sum(m.Pending, b.pending)
-			if b.freshness == 1 {
-				m.RealtimeLedger = sum(m.RealtimeLedger, b.ledger)
-			}
-			placed[r.currency] = m
-			continue
-		}
-		if !r.deployed() {
-			continue
-		}
-		l := &living[r.currency]
-		l.n++
-		l.ledger += r.ledger
-		l.pending += r.pending
-		if !r.realtime {
-			l.onChain += r.ledger
-		}
-	}
-
 	all := map[string]Money{}
-	for i, l := range living {
-		m, ok := placed[uint32(i)]
-		if !ok && l.n == 0 {
-			continue
-		}
+	add := func(currency uint32, ledger, available, pending, realtime *apd.Decimal) {
+		m, ok := all[p.currencies[currency]]
 		if !ok {
 			m = Money{new(apd.Decimal), new(apd.Decimal), new(apd.Decimal), new(apd.Decimal)}
 		}
-		all[p.currencies[i]] = Money{
-			Ledger:         sum(m.Ledger, apd.New(l.ledger, -2)),
-			Available:      sum(m.Available, apd.New(l.ledger-l.pending, -2)),
-			Pending:        sum(m.Pending, apd.New(l.pending, -2)),
-			RealtimeLedger: sum(m.RealtimeLedger, apd.New(l.ledger-l.onChain, -2)),
+		all[p.currencies[currency]] = Money{
+			sum(m.Ledger, ledger), sum(m.Available, available), sum(m.Pending, pending), sum(m.RealtimeLedger, realtime),
+		}
+	}
+	type cents struct{ customers, ledger, pending, realtime int64 }
+	living := make([]cents, len(p.currencies))
+	for _, slot := range p.order {
+		r := &p.records[slot]
+		if c := p.placed[slot]; c != nil {
+			b := c.balances()
+			var realtimeLedger *apd.Decimal
+			if b.freshness == realtime {
+				realtimeLedger = b.ledger
+			}
+			if b.ledger != nil || b.available != nil || b.pending != nil {
+				add(r.currency, b.ledger, b.available, b.pending, realtimeLedger)
+			}
+		} else if r.deployed() {
+			l := &living[r.currency]
+			l.customers++
+			l.ledger += r.ledger
+			l.pending += r.pending
+			if r.realtime {
+				l.realtime += r.ledger
+			}
+		}
+	}
+	for i, l := range living {
+		if l.customers > 0 {
+			add(uint32(i), apd.New(l.ledger, -2), apd.New(l.ledger-l.pending, -2), apd.New(l.pending, -2), apd.New(l.realtime, -2))
 		}
 	}
 	return all
