@@ -1,0 +1,91 @@
+package onboarding
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics are those of the tracker's metrics that never vanish. Gauges whose
+// value is not known before the first walk are vectors even without a label,
+// since a vector exports nothing until it is set.
+type metrics struct {
+	transitions   [numWheres][numWheres]prometheus.Counter
+	stays         [NumStatuses]prometheus.Observer
+	lastAdvance   *prometheus.GaugeVec
+	trackingSince *prometheus.GaugeVec
+	tracked       *prometheus.GaugeVec
+	stateErrors   prometheus.Counter
+}
+
+// newMetrics registers the metrics, with every label value that can occur.
+func newMetrics(registerer prometheus.Registerer, thresholds Thresholds) *metrics {
+	auto := promauto.With(registerer)
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return auto.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	}
+	stalledAfter := gauge("yativo_card_stalled_after_seconds",
+		"Time in a status after which a customer counts as stalled, as configured.", "flow_status")
+	abandonedAfter := gauge("yativo_card_abandoned_after_seconds",
+		"Time in a status after which a customer counts as abandoned, no longer as stalled, as configured.", "flow_status")
+	transitions := auto.NewCounterVec(prometheus.CounterOpts{
+		Name: "yativo_card_status_transitions_total",
+		Help: `Changes of flow_status from one walk to the next, backward ones included. from="new" signs up, ` +
+			`to="gone" was absent from two complete walks, from="gone" came back within a day. ` +
+			`The first population counts none.`,
+	}, []string{"from", "to"})
+	stays := auto.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "yativo_card_status_duration_seconds",
+		Help:    "Completed stays in a status that were seen from beginning to end, to the precision of the walks.",
+		Buckets: AgeBuckets(),
+	}, []string{"flow_status"})
+	m := &metrics{
+		lastAdvance: gauge("yativo_card_last_advance_timestamp_seconds",
+			"Unix time of the walk that last saw a customer cross from this status, or an earlier one, to a later one; "+
+				"the start of tracking until then. Kept across restarts.", "flow_status"),
+		trackingSince: gauge("yativo_card_tracking_since_timestamp_seconds",
+			"Unix time at which the observation of customers began. Kept across restarts."),
+		tracked: gauge("yativo_exporter_tracked_customers",
+			"Customers whose time in status is remembered and who are not gone."),
+		stateErrors: auto.NewCounter(prometheus.CounterOpts{
+			Name: "yativo_exporter_state_errors_total",
+			Help: "Walks whose result could not be written to the state file.",
+		}),
+	}
+	for from := range numWheres {
+		for to := range whereNew {
+			if from != to && (from != whereNew || to != whereGone) {
+				m.transitions[from][to] = transitions.WithLabelValues(from.String(), to.String())
+			}
+		}
+	}
+	for _, s := range WaitingStatuses() {
+		stalledAfter.WithLabelValues(s.String()).Set(thresholds.Stalled[s].Seconds())
+		abandonedAfter.WithLabelValues(s.String()).Set(thresholds.Abandoned[s].Seconds())
+		m.stays[s] = stays.WithLabelValues(s.String())
+	}
+	return m
+}
+
+func (m *metrics) transition(from, to where) { m.transitions[from][to].Inc() }
+
+// stay counts a stay that was seen from beginning to end. Nobody waits in the
+// last step, so that the time spent there is not counted.
+func (m *metrics) stay(s Status, d time.Duration) {
+	if s.Waits() {
+		m.stays[s].Observe(d.Seconds())
+	}
+}
+
+// publish shows what the last walk left, once there was one.
+func (m *metrics) publish(h history, tracked int) {
+	if h.since == 0 {
+		return
+	}
+	for _, s := range WaitingStatuses() {
+		m.lastAdvance.WithLabelValues(s.String()).Set(float64(h.advanced[s]))
+	}
+	m.trackingSince.WithLabelValues().Set(float64(h.since))
+	m.tracked.WithLabelValues().Set(float64(tracked))
+}
