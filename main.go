@@ -2,7 +2,7 @@
 // card program are on their way from "OTP requested" to "active card", and what
 // their wallets hold.
 //
-// main.go picks the command; serve.go wires the machine together, from the
+// This file picks the command and wires the machine together, from the
 // configuration (config.go) through the API client, the tracker of time in
 // status and the refresher to the HTTP server (http.go).
 package main
@@ -12,10 +12,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	promversion "github.com/prometheus/common/version"
+
+	"yativo-card-exporter/apiclient"
+	"yativo-card-exporter/collector"
+	"yativo-card-exporter/onboarding"
 )
 
 // version is set by the linker; see the Makefile.
@@ -70,6 +83,125 @@ func run(ctx context.Context, p process) int {
 	return exitCode(err, p.stderr)
 }
 
+func serveCommand(ctx context.Context, p process) error {
+	c, err := readConfig(p.lookup)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, c, p.logger(c.log))
+}
+
+// exporter is the whole machine. Pages come in through the client; the
+// refresher folds them into a snapshot, with what the tracker remembers of each
+// customer; the handler shows the registry to whoever scrapes.
+type exporter struct {
+	tracker   *onboarding.Tracker
+	refresher *collector.Refresher
+	handler   http.Handler
+}
+
+// newExporter wires the machine together. Nothing runs yet; the tracker holds
+// the state file open until it is closed.
+func newExporter(c config, logger *slog.Logger) (*exporter, error) {
+	registry, err := newRegistry()
+	if err != nil {
+		return nil, err
+	}
+	client, err := newClient(c, logger, registry)
+	if err != nil {
+		return nil, err
+	}
+	tracker, err := onboarding.Open(onboarding.Options{
+		Thresholds:      c.thresholds,
+		RefreshInterval: c.refreshInterval,
+		Path:            c.stateFile,
+		Logger:          logger,
+		Registerer:      registry,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the state file (EXPORTER_STATE_FILE): %w", err)
+	}
+	refresher := collector.NewRefresher(collector.Options{
+		Client:          client,
+		Tracker:         tracker,
+		RefreshInterval: c.refreshInterval,
+		BalanceInterval: c.balanceInterval,
+		MaxStaleness:    c.maxStaleness,
+		Logger:          logger,
+	})
+	if err := registry.Register(refresher); err != nil {
+		return nil, errors.Join(err, tracker.Close())
+	}
+	handler, err := newHandler(c, registry, refresher, logger)
+	if err != nil {
+		return nil, errors.Join(err, tracker.Close())
+	}
+	return &exporter{tracker, refresher, handler}, nil
+}
+
+// serve runs the exporter until ctx ends, and returns nil if everything has
+// been closed in order.
+func serve(ctx context.Context, c config, logger *slog.Logger) (err error) {
+	e, err := newExporter(c, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.tracker.Close()) }()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listenAddress)
+	if err != nil {
+		return fmt.Errorf("listen on EXPORTER_LISTEN_ADDRESS: %w", err)
+	}
+	logger.Info("starting", "version", buildVersion(), "api", c.baseURL.Redacted(),
+		"refresh_interval", c.refreshInterval, "balance_interval", c.balanceInterval)
+
+	ctx, stop := context.WithCancel(ctx)
+	var refreshing sync.WaitGroup
+	refreshing.Go(func() { e.refresher.Run(ctx) })
+	err = serveHTTP(ctx, listener, newServer(e.handler, logger), c.webConfigFile, logger)
+	stop()
+	refreshing.Wait()
+	logger.Info("stopped")
+	return err
+}
+
+// newRegistry returns a registry with the metrics of the process itself.
+func newRegistry() (*prometheus.Registry, error) {
+	promversion.Version = buildVersion()
+	registry := prometheus.NewRegistry()
+	for _, c := range []prometheus.Collector{
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		versioncollector.NewCollector("yativo_exporter"),
+	} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return registry, nil
+}
+
+func newClient(c config, logger *slog.Logger, registerer prometheus.Registerer) (*apiclient.Client, error) {
+	return apiclient.New(apiclient.Options{
+		BaseURL:         c.baseURL,
+		TokenPath:       c.tokenPath,
+		UserAgent:       "yativo-card-exporter/" + buildVersion(),
+		APIKey:          c.apiKey,
+		APISecret:       c.apiSecret,
+		AccessToken:     c.accessToken,
+		PageSize:        c.pageSize,
+		Timeout:         c.timeout,
+		MaxConcurrency:  c.maxConcurrency,
+		RateLimit:       c.rateLimit,
+		RateReserve:     c.rateReserve,
+		RefreshInterval: c.refreshInterval,
+		BreakerFailures: c.breakerFailures,
+		BreakerCooldown: c.breakerCooldown,
+		Transport:       apiclient.NewTransport(c.maxConcurrency),
+		Logger:          logger,
+		Registerer:      registerer,
+	})
+}
+
 // usageError is a mistake on the command line or in the configuration.
 type usageError string
 
@@ -95,6 +227,12 @@ func exitCode(err error, stderr io.Writer) int {
 		_, _ = fmt.Fprintf(stderr, "yativo-card-exporter: %s\n", err)
 		return exitFailed
 	}
+}
+
+// logger returns the logger that the configuration asks for.
+func (p process) logger(c logConfig) *slog.Logger {
+	noColor, _ := p.lookup("NO_COLOR")
+	return newLogger(c, p.stderr, noColor != "")
 }
 
 // buildVersion is the linked version, else what the toolchain noted.
