@@ -92,7 +92,8 @@ func (b *tally) finish() *Report {
 		if b.oldest[s] != 0 {
 			report.OldestEntry[s] = moment(min(b.oldest[s], b.now))
 		}
-		report.StalledCustomers[s] = b.tracker.stalled[s].list(b.tracker, s, b.now)
+		list := b.tracker.listStalled(s, b.now)
+		report.StalledCustomers[s] = list[:min(len(list), MaxStalledListed)]
 	}
 	return &report
 }

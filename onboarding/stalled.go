@@ -41,8 +41,7 @@ func (c *candidate) compare(o *candidate) int {
 }
 
 // oldest is a heap of the MaxStalledListed candidates who entered first, the
-// youngest of them on top. Customers who pass the abandoned threshold while
-// the walk is under way make room that is filled by the next walk.
+// youngest of them on top.
 type oldest []candidate
 
 func (h oldest) Len() int           { return len(h) }
@@ -76,11 +75,12 @@ func (h *oldest) offer(r *record, o Observation) {
 	heap.Fix(h, at)
 }
 
-// list returns the candidates who are stalled at now, oldest first.
-func (h oldest) list(t *Tracker, s Status, now uint32) []StalledCustomer {
-	slices.SortFunc(h, func(a, b candidate) int { return a.compare(&b) })
+// listStalled returns the candidates in s who are stalled at now, oldest first.
+func (t *Tracker) listStalled(s Status, now uint32) []StalledCustomer {
+	candidates := slices.Concat(t.leaving[s], t.stalled[s])
+	slices.SortFunc(candidates, func(a, b candidate) int { return a.compare(&b) })
 	var list []StalledCustomer
-	for _, c := range h {
+	for _, c := range candidates {
 		if t.classify(s, c.entered, c.created, now) != stalled {
 			continue
 		}

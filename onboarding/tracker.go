@@ -52,10 +52,12 @@ type Tracker struct {
 	key       [2]uint64 // of the hash that stands for a customer's id
 	customers *table
 	history   history
-	walk      *Walk // the one under way, or nil
-	stalled   [NumStatuses]oldest
-	behind    uint32 // since when the clock lags behind dates of its own; 0 if it does not
-	failing   bool   // the last write of the state file failed
+	walk      *Walk               // the one under way, or nil
+	stalled   [NumStatuses]oldest // who may be listed when the walk ends
+	leaving   [NumStatuses]oldest // the same, but may be abandoned by then
+	walkTime  uint32              // seconds that the last walk took
+	behind    uint32              // since when the clock lags behind dates of its own; 0 if it does not
+	failing   bool                // the last write of the state file failed
 }
 
 // history is what is remembered of the program as a whole, in Unix seconds.

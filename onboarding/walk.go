@@ -14,7 +14,8 @@ type Observation struct {
 type Walk struct {
 	tracker *Tracker
 	start   uint32
-	gap     bool // too long since the walk before
+	likely  uint32 // when it will end if it takes as long as the walk before
+	gap     bool   // too long since the walk before
 	id      []byte
 }
 
@@ -22,9 +23,11 @@ type Walk struct {
 func (t *Tracker) Begin(start time.Time) *Walk {
 	t.walk.Discard()
 	w := &Walk{tracker: t, start: seconds(start)}
+	w.likely = w.start + t.walkTime
 	w.gap = t.gap(w.start, t.history.lastWalk)
-	for s := range t.stalled {
+	for s := range NumStatuses {
 		t.stalled[s].reset()
+		t.leaving[s].reset()
 	}
 	t.walk = w
 	return w
@@ -53,11 +56,24 @@ func (w *Walk) Observe(o Observation) (first bool) {
 		w.arrive(r, o)
 	}
 	r.shown = 1 + uint8(o.Status)
-	if o.Status.Waits() && o.Status == r.status && r.entered != 0 &&
-		t.classify(r.status, r.entered, r.created, w.start) != abandoned {
-		t.stalled[r.status].offer(r, o)
+	if o.Status.Waits() && o.Status == r.status && r.entered != 0 {
+		w.list(r, o)
 	}
 	return true
+}
+
+// list holds on to the plain id of a customer who may be stalled when the walk
+// ends. Those who may be abandoned by then are held apart, so that many of them
+// do not keep others off the list.
+func (w *Walk) list(r *record, o Observation) {
+	t := w.tracker
+	switch {
+	case t.classify(r.status, r.entered, r.created, w.start) == abandoned:
+	case t.classify(r.status, r.entered, r.created, w.likely) == abandoned:
+		t.leaving[r.status].offer(r, o)
+	default:
+		t.stalled[r.status].offer(r, o)
+	}
 }
 
 // arrive makes r the record of a customer who is seen for the first time.
@@ -117,6 +133,7 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 			report.Tracked++
 		}
 	}
+	t.walkTime = now - w.start
 	t.history.lastWalk = now
 	t.history.settled = t.history.settled || complete
 	t.save()
