@@ -14,6 +14,10 @@ const (
 	// signUpsPerCustomer is how many sign up each second for each customer of
 	// the initial population: one in eight seconds for 250.
 	signUpsPerCustomer = 1.0 / 2000
+	// departuresPerCustomer is how many would be removed each second for each
+	// customer of the initial population if it had grown fourfold. With half
+	// as many sign-ups it settles at twofold.
+	departuresPerCustomer = 2 * signUpsPerCustomer
 	// paymentsPerCustomer is how many balances change each second for each
 	// customer of the initial population.
 	paymentsPerCustomer = 1.0 / 1000
@@ -88,7 +92,7 @@ func newPopulation(o Options, start time.Time) *population {
 	p.settle(o.Customers)
 	if p.speed > 0 {
 		p.schedule(signingUp, p.gap(signUpsPerCustomer), 0, 0)
-		p.schedule(leaving, p.gap(signUpsPerCustomer), 0, 0)
+		p.schedule(leaving, p.gap(departuresPerCustomer), 0, 0)
 		p.schedule(paying, p.gap(paymentsPerCustomer), 0, 0)
 	}
 	return p
@@ -154,10 +158,15 @@ func (p *population) scaled(d time.Duration) time.Duration {
 }
 
 // gap draws the time to the next event of a kind that happens at a rate per
-// second and customer.
+// second and customer: from half to one and a half times the mean, so that no
+// lull looks like a stall.
 func (p *population) gap(rate float64) time.Duration {
-	seconds := p.rng.ExpFloat64() / (rate * float64(p.size) * p.speed)
-	return max(1, time.Duration(seconds*float64(time.Second)))
+	return p.around(time.Duration(float64(time.Second) / (rate * float64(p.size) * p.speed)))
+}
+
+// around draws a time from half to one and a half times a mean.
+func (p *population) around(mean time.Duration) time.Duration {
+	return max(1, time.Duration((0.5+p.rng.Float64())*float64(mean)))
 }
 
 // signUp adds a customer as the newest, with the wallet, card and balance that
@@ -315,7 +324,7 @@ func (p *population) advance(elapsed time.Duration) {
 			p.schedule(signingUp, e.at+p.gap(signUpsPerCustomer), 0, 0)
 		case leaving:
 			p.churn()
-			p.schedule(leaving, e.at+p.gap(signUpsPerCustomer), 0, 0)
+			p.schedule(leaving, e.at+p.gap(departuresPerCustomer), 0, 0)
 		case paying:
 			p.pay()
 			p.schedule(paying, e.at+p.gap(paymentsPerCustomer), 0, 0)
@@ -330,8 +339,7 @@ func (p *population) await(slot uint32, now time.Duration) {
 	if r.status == onboarding.Active || (r.status < onboarding.SafeDeploying && p.rng.Float64() < dropOut) {
 		return
 	}
-	wait := time.Duration((0.5 + p.rng.Float64()) * float64(p.scaled(meanWait[r.status])))
-	p.schedule(moving, now+max(1, wait), slot, r.serial)
+	p.schedule(moving, now+p.around(p.scaled(meanWait[r.status])), slot, r.serial)
 }
 
 // move lets a customer enter the next status, or, where the scenario lets
@@ -359,7 +367,7 @@ func (p *population) move(e event) {
 // churn removes a customer drawn at random, the likelier the more the program
 // has grown: it settles at twice its initial size instead of growing for ever.
 func (p *population) churn() {
-	if len(p.order) == 0 || p.rng.Float64()*float64(2*p.size) > float64(len(p.order)) {
+	if len(p.order) == 0 || p.rng.Float64()*float64(4*p.size) > float64(len(p.order)) {
 		return
 	}
 	if i := p.rng.IntN(len(p.order)); !p.records[p.order[i]].placed {
