@@ -84,6 +84,28 @@ func TestDemoEndsCleanly(t *testing.T) {
 	}
 }
 
+// The stall that the demo promises can be watched: it shows within a minute or
+// so, and /stalled names those whom the gauge counts.
+func TestDemoShowsAStall(t *testing.T) {
+	t.Parallel()
+	for status, scenario := range map[string]string{"kyc_initiated": "kyc-stall", "safe_deploying": "safe-stall"} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(context.Background(), exporterBinary, "demo", "-scenario", scenario)
+			cmd.Env = append(inherited(), "EXPORTER_LISTEN_ADDRESS=127.0.0.1:0", "TMPDIR="+t.TempDir())
+			demo := &exporter{process: start(t, cmd)}
+			demo.address = listenAddress(t, demo.process)
+			demo.await(2*time.Minute, "customers are stalled in "+status, func(now series) error {
+				return now.above("yativo_card_stalled_customers"+label(status), 2)
+			})
+			code, list := demo.get("/stalled?flow_status=" + status)
+			if code != http.StatusOK || strings.Count(list, `"customer_id"`) < 3 {
+				t.Errorf("/stalled answers %d: %s", code, list)
+			}
+		})
+	}
+}
+
 // The demo says what is wrong with its flags, and which scenarios there are.
 func TestDemoRefusesWrongFlags(t *testing.T) {
 	t.Parallel()
