@@ -13,39 +13,55 @@ const redacted = "[redacted]"
 
 // Secret is a credential, given as a value or as the path of a file that holds
 // it. It shows itself as "[redacted]" in every format, JSON and log, so that a
-// printed configuration cannot leak it. The zero value is no secret.
+// printed configuration cannot leak it. It is behind a function, because fmt
+// prints the unexported fields of structs without asking them. The zero value
+// is no secret.
 type Secret struct {
-	value string
-	path  string
+	read func() (string, error)
 }
 
-// SecretValue is a secret that is known now.
-func SecretValue(value string) Secret { return Secret{value: value} }
+// SecretValue is a secret that is known now; an empty one is no secret.
+func SecretValue(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{func() (string, error) { return value, nil }}
+}
 
 // SecretFile is a secret that is read from a file whenever it is needed, so
 // that a rotation needs no restart.
-func SecretFile(path string) Secret { return Secret{path: path} }
+func SecretFile(path string) Secret {
+	return Secret{func() (string, error) { return readSecret(path) }}
+}
+
+func readSecret(path string) (string, error) {
+	raw, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err
+		}
+		return "", fmt.Errorf("the secret's file cannot be read: %w", err)
+	}
+	value := strings.TrimSpace(string(raw))
+	if value == "" {
+		return "", errors.New("the secret's file is empty")
+	}
+	return value, nil
+}
 
 // IsSet reports whether there is a secret at all.
-func (s Secret) IsSet() bool { return s.value != "" || s.path != "" }
+func (s Secret) IsSet() bool { return s.read != nil }
 
-// Reveal returns the secret itself, reading and trimming the file if it comes
-// from one. The error names the file's failure, never what is in it.
+// Reveal returns the secret itself. The error names the failure of its file,
+// never what is in it.
 func (s Secret) Reveal() (string, error) {
-	value := s.value
-	if s.path != "" {
-		raw, err := os.ReadFile(s.path)
-		if err != nil {
-			var pathErr *fs.PathError
-			if errors.As(err, &pathErr) {
-				err = pathErr.Err
-			}
-			return "", fmt.Errorf("the secret's file cannot be read: %w", err)
-		}
-		value = strings.TrimSpace(string(raw))
-		if value == "" {
-			return "", errors.New("the secret's file is empty")
-		}
+	if s.read == nil {
+		return "", errors.New("there is no secret")
+	}
+	value, err := s.read()
+	if err != nil {
+		return "", err
 	}
 	if strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r > 0x7e }) {
 		return "", errors.New("the secret holds a line break or a character beyond ASCII, which no HTTP header can carry")

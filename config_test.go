@@ -1,0 +1,240 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"yativo-card-exporter/onboarding"
+)
+
+// withKey is an environment with credentials, and the other variables.
+func withKey(others environ) environ {
+	env := environ{"YATIVO_API_KEY": "key", "YATIVO_API_SECRET": "secret"}
+	for name, value := range others {
+		env[name] = value
+	}
+	return env
+}
+
+func TestConfigDefaults(t *testing.T) {
+	// Set but empty counts as unset, for every variable.
+	env := environ{}
+	for _, v := range variables() {
+		env[v.name] = ""
+	}
+	env["YATIVO_API_KEY"], env["YATIVO_API_SECRET"] = "key", "secret"
+	c, err := readConfig(env.lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{
+		c.baseURL.String(), c.tokenPath, c.pageSize, c.timeout, c.maxConcurrency, c.rateLimit, c.rateReserve,
+		c.listenAddress, c.webConfigFile, c.refreshInterval, c.balanceInterval, c.maxStaleness, c.stateFile,
+		c.breakerFailures, c.breakerCooldown, c.log.level.String(), c.log.format,
+	}
+	want := []any{
+		"https://crypto-api.yativo.com/api/v1", "/auth/token", 100, 15 * time.Second, 4, 60, 0.5,
+		":10101", "", time.Minute, 5 * time.Minute, 15 * time.Minute, "data/state.db",
+		uint32(5), 30 * time.Second, "INFO", "auto",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(onboarding.DefaultThresholds(), c.thresholds); diff != "" {
+		t.Errorf("the defaults of the variables are not the domain's (-domain +variables):\n%s", diff)
+	}
+}
+
+func TestConfigReadsEachVariable(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("  from-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := readConfig(environ{
+		"YATIVO_BASE_URL":            "http://[::1]:8080/api/v1",
+		"YATIVO_API_KEY":             "key",
+		"YATIVO_API_SECRET_FILE":     secret,
+		"EXPORTER_REFRESH_INTERVAL":  "10m",
+		"EXPORTER_STATE_FILE":        "none",
+		"EXPORTER_STALLED_AFTER":     "kyc_initiated:36h , safe_deploying:5m",
+		"EXPORTER_ABANDONED_AFTER":   "safe_deploying:6m",
+		"EXPORTER_LOG_LEVEL":         "debug",
+		"EXPORTER_BREAKER_FAILURES":  "7",
+		"EXPORTER_LISTEN_ADDRESS":    "127.0.0.1:0",
+		"YATIVO_RATE_RESERVE":        "0",
+		"YATIVO_MAX_CONCURRENCY":     "64",
+		"UNRELATED_SERVICE_VARIABLE": "x",
+	}.lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.stateFile != "" || c.rateReserve != 0 || c.maxConcurrency != 64 || c.breakerFailures != 7 || c.baseURL.Host != "[::1]:8080" {
+		t.Errorf("not read as written: %+v", c)
+	}
+	if c.balanceInterval != 10*time.Minute {
+		t.Errorf("balance interval %s, want the longer refresh interval", c.balanceInterval)
+	}
+	if got, err := c.apiSecret.Reveal(); got != "from-file" || err != nil {
+		t.Errorf("secret of the file: %q, %v", got, err)
+	}
+	want := onboarding.DefaultThresholds()
+	want.Stalled[onboarding.KYCInitiated] = 36 * time.Hour
+	want.Stalled[onboarding.SafeDeploying] = 5 * time.Minute
+	want.Abandoned[onboarding.SafeDeploying] = 6 * time.Minute
+	if diff := cmp.Diff(want, c.thresholds); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestConfigNeverAsksForBalancesAtZero(t *testing.T) {
+	for _, zero := range []string{"0", "0s"} {
+		c, err := readConfig(withKey(environ{"EXPORTER_BALANCE_INTERVAL": zero}).lookup)
+		if err != nil || c.balanceInterval != 0 {
+			t.Errorf("%q: %s, %v", zero, c.balanceInterval, err)
+		}
+	}
+}
+
+// TestConfigNamesEveryMistake makes a mistake in every variable that can have
+// one, each with a marker in its value, and expects all of them at once, by
+// name, and no value.
+func TestConfigNamesEveryMistake(t *testing.T) {
+	const marker = "xMARKERx"
+	env := environ{}
+	for _, v := range variables() {
+		env[v.name] = marker
+	}
+	missing := filepath.Join(t.TempDir(), "missing")
+	for _, name := range []string{"YATIVO_API_KEY", "YATIVO_API_SECRET", "YATIVO_ACCESS_TOKEN"} {
+		env[name+"_FILE"] = missing
+	}
+	delete(env, "EXPORTER_STATE_FILE") // any path will do
+	_, err := readConfig(env.lookup)
+	var usage usageError
+	if !errors.As(err, &usage) {
+		t.Fatalf("error %v is not a usage error", err)
+	}
+	for name := range env {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not named in: %v", name, err)
+		}
+	}
+	if text := strings.ReplaceAll(err.Error(), "EXPORTER_WEB_CONFIG_FILE: a file cannot be read: open "+marker, ""); strings.Contains(text, marker) {
+		t.Errorf("a value is quoted: %v", err)
+	}
+}
+
+func TestConfigMistakes(t *testing.T) {
+	webConfig := filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(webConfig, []byte("basic_auth_users: SECRETHASH\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, []byte(" \n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		env  environ
+		want []string // each in the error
+	}{
+		"no credentials":           {environ{}, []string{"YATIVO_API_KEY and YATIVO_API_SECRET: must be set"}},
+		"a key alone":              {environ{"YATIVO_API_KEY": "k"}, []string{"YATIVO_API_SECRET: must be set beside"}},
+		"a secret alone":           {environ{"YATIVO_API_SECRET": "s"}, []string{"YATIVO_API_KEY: must be set beside"}},
+		"both ways":                {withKey(environ{"YATIVO_ACCESS_TOKEN": "t"}), []string{"YATIVO_ACCESS_TOKEN: excludes"}},
+		"value and file":           {withKey(environ{"YATIVO_API_KEY_FILE": empty}), []string{"YATIVO_API_KEY: excludes YATIVO_API_KEY_FILE"}},
+		"an empty file":            {environ{"YATIVO_ACCESS_TOKEN_FILE": empty}, []string{"YATIVO_ACCESS_TOKEN_FILE: the secret's file is empty"}},
+		"a line break in a secret": {withKey(environ{"YATIVO_API_KEY": "a\nb"}), []string{"YATIVO_API_KEY: the secret holds a line break"}},
+		"http to elsewhere":        {withKey(environ{"YATIVO_BASE_URL": "http://example.com"}), []string{"YATIVO_BASE_URL: must begin with https://"}},
+		"http to a lookalike":      {withKey(environ{"YATIVO_BASE_URL": "http://localhost.example.com"}), []string{"YATIVO_BASE_URL"}},
+		"credentials in the URL":   {withKey(environ{"YATIVO_BASE_URL": "https://user:SECRETHASH@example.com"}), []string{"YATIVO_BASE_URL: must hold neither credentials"}},
+		"not a URL":                {withKey(environ{"YATIVO_BASE_URL": "https://"}), []string{"YATIVO_BASE_URL"}},
+		"token elsewhere":          {withKey(environ{"YATIVO_TOKEN_PATH": "//evil.example/token"}), []string{"YATIVO_TOKEN_PATH"}},
+		"page size 0":              {withKey(environ{"YATIVO_PAGE_SIZE": "0"}), []string{"YATIVO_PAGE_SIZE: must be a whole number from 1 to 100"}},
+		"page size 101":            {withKey(environ{"YATIVO_PAGE_SIZE": "101"}), []string{"YATIVO_PAGE_SIZE"}},
+		"reserve of all":           {withKey(environ{"YATIVO_RATE_RESERVE": "1"}), []string{"YATIVO_RATE_RESERVE"}},
+		"reserve NaN":              {withKey(environ{"YATIVO_RATE_RESERVE": "NaN"}), []string{"YATIVO_RATE_RESERVE"}},
+		"too eager":                {withKey(environ{"EXPORTER_REFRESH_INTERVAL": "4.9s"}), []string{"EXPORTER_REFRESH_INTERVAL: must be a duration such as 90s, 5m or 24h, at least 5s"}},
+		"too long":                 {withKey(environ{"EXPORTER_MAX_STALENESS": "2562047h"}), []string{"EXPORTER_MAX_STALENESS"}},
+		"negative":                 {withKey(environ{"EXPORTER_BALANCE_INTERVAL": "-1m"}), []string{"EXPORTER_BALANCE_INTERVAL"}},
+		"no port":                  {withKey(environ{"EXPORTER_LISTEN_ADDRESS": "localhost"}), []string{"EXPORTER_LISTEN_ADDRESS"}},
+		"port too large":           {withKey(environ{"EXPORTER_LISTEN_ADDRESS": ":65536"}), []string{"EXPORTER_LISTEN_ADDRESS"}},
+		"broken web configuration": {withKey(environ{"EXPORTER_WEB_CONFIG_FILE": webConfig}), []string{"EXPORTER_WEB_CONFIG_FILE: the file is not a valid web configuration"}},
+		"unknown status":           {withKey(environ{"EXPORTER_STALLED_AFTER": "active:1h"}), []string{"EXPORTER_STALLED_AFTER: entry 1"}},
+		"no duration":              {withKey(environ{"EXPORTER_ABANDONED_AFTER": "kyc_initiated"}), []string{"EXPORTER_ABANDONED_AFTER: kyc_initiated"}},
+		"stalled after abandoned": {
+			withKey(environ{"EXPORTER_STALLED_AFTER": "safe_deploying:72h"}),
+			[]string{"EXPORTER_ABANDONED_AFTER: safe_deploying must be longer"},
+		},
+		"two at once": {
+			withKey(environ{"YATIVO_TIMEOUT": "soon", "EXPORTER_LOG_FORMAT": "xml"}),
+			[]string{"YATIVO_TIMEOUT", "EXPORTER_LOG_FORMAT: must be auto, text or json"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := readConfig(test.env.lookup)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("want %q in: %v", want, err)
+				}
+			}
+			if strings.Contains(err.Error(), "SECRETHASH") {
+				t.Errorf("quotes a secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestConfigNeverShowsSecrets(t *testing.T) {
+	c, err := readConfig(environ{"YATIVO_API_KEY": "KEYMARKER", "YATIVO_API_SECRET": "SECRETMARKER"}.lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asJSON, err := json.Marshal(map[string]any{"key": c.apiKey, "secret": &c.apiSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%s %q %x %d", c.apiKey, c.apiKey, c.apiKey, c.apiKey), string(asJSON),
+	} {
+		if strings.Contains(text, "MARKER") || strings.Contains(text, "4b45594d41524b4552") {
+			t.Errorf("shows a secret: %s", text)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add("kyc_initiated:36h,safe_deploying:5m", "http://127.0.0.1:80", "0.25", ":10101")
+	f.Add("", "", "", "")
+	f.Add(":,:", "://", "1e400", "[::1]:x")
+	f.Fuzz(func(t *testing.T, stalled, base, reserve, listen string) {
+		c, err := readConfig(withKey(environ{
+			"EXPORTER_STALLED_AFTER": stalled, "YATIVO_BASE_URL": base, "YATIVO_RATE_RESERVE": reserve, "EXPORTER_LISTEN_ADDRESS": listen,
+		}).lookup)
+		if err != nil {
+			return
+		}
+		for _, s := range onboarding.WaitingStatuses() {
+			if c.thresholds.Stalled[s] <= 0 || c.thresholds.Stalled[s] >= c.thresholds.Abandoned[s] {
+				t.Errorf("%s: stalled after %s, abandoned after %s", s, c.thresholds.Stalled[s], c.thresholds.Abandoned[s])
+			}
+		}
+		if c.baseURL.Scheme != "https" && !isLoopback(c.baseURL.Hostname()) {
+			t.Errorf("the token would travel in the clear to %s", c.baseURL)
+		}
+		if c.rateReserve < 0 || c.rateReserve >= 1 {
+			t.Errorf("reserve %g", c.rateReserve)
+		}
+	})
+}
