@@ -7,9 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"yativo-card-exporter/onboarding"
 )
@@ -84,113 +82,72 @@ func nextAction(s onboarding.Status) string {
 	}
 }
 
-// appendJSON appends the customer's row.
+// appendJSON appends the row of a placed customer.
 func (c *Customer) appendJSON(b []byte, balances bool) []byte {
 	if c.JSON != "" {
 		return append(b, c.JSON...)
 	}
 	b = append(b, '{')
-	w := rowWriter{b, len(b), c.Raw}
-	w.text("customer_id", c.ID)
-	w.text("yativo_card_id", c.CardID)
-	w.text("external_customer_id", c.ExternalID)
-	w.text("email", c.Email)
-	w.text("flow_status", c.Status.String())
-	w.number("step", c.Status.Step())
-	w.text("next_action", nextAction(c.Status))
-	w.verbatim("safe_deployed", strconv.FormatBool(c.SafeDeployed))
-	w.textOrNull("currency", c.Currency)
-	if balances {
-		w.verbatim("ledger_balance", cmp.Or(c.Ledger, "null"))
-		w.verbatim("available_balance", cmp.Or(c.Available, "null"))
-		w.verbatim("pending_balance", cmp.Or(c.Pending, "null"))
-		w.textOrNull("balance_freshness", c.Freshness)
-	} else {
-		for _, name := range [...]string{"ledger_balance", "available_balance", "pending_balance", "balance_freshness"} {
-			w.field(name)
-			w.b = append(w.b, "null"...)
+	start := len(b)
+	for _, f := range [...]struct {
+		name, text string
+		balance    bool
+	}{
+		{"customer_id", quote(c.ID), false},
+		{"yativo_card_id", quote(c.CardID), false},
+		{"external_customer_id", quote(c.ExternalID), false},
+		{"email", quote(c.Email), false},
+		{"flow_status", quote(c.Status.String()), false},
+		{"step", strconv.Itoa(c.Status.Step()), false},
+		{"next_action", quote(nextAction(c.Status)), false},
+		{"safe_deployed", strconv.FormatBool(c.SafeDeployed), false},
+		{"currency", quoteOrNull(c.Currency), false},
+		{"ledger_balance", cmp.Or(c.Ledger, "null"), true},
+		{"available_balance", cmp.Or(c.Available, "null"), true},
+		{"pending_balance", cmp.Or(c.Pending, "null"), true},
+		{"balance_freshness", quoteOrNull(c.Freshness), true},
+		{"cards_count", strconv.Itoa(c.Cards), false},
+		{"created_at", quote(c.CreatedAt.UTC().Format(createdLayout)), false},
+	} {
+		text := f.text
+		if raw, ok := c.Raw[f.name]; ok {
+			text = raw
 		}
-	}
-	w.number("cards_count", c.Cards)
-	if w.planned("created_at") {
-		w.b = append(w.b, '"')
-		w.b = c.CreatedAt.UTC().AppendFormat(w.b, createdLayout)
-		w.b = append(w.b, '"')
-	}
-	return append(w.b, '}')
-}
-
-// rowWriter appends the fields of a row, those in raw as they are there.
-type rowWriter struct {
-	b     []byte
-	start int
-	raw   map[string]string
-}
-
-// field begins a field.
-func (w *rowWriter) field(name string) {
-	if len(w.b) > w.start {
-		w.b = append(w.b, ',')
-	}
-	w.b = append(w.b, '"')
-	w.b = append(w.b, name...)
-	w.b = append(w.b, `":`...)
-}
-
-// planned begins a field whose value is to follow, or writes the whole of it
-// from raw and returns false.
-func (w *rowWriter) planned(name string) bool {
-	raw, ok := w.raw[name]
-	if !ok || raw != "" {
-		w.field(name)
-	}
-	w.b = append(w.b, raw...)
-	return !ok
-}
-
-func (w *rowWriter) verbatim(name, value string) {
-	if w.planned(name) {
-		w.b = append(w.b, value...)
-	}
-}
-
-func (w *rowWriter) number(name string, value int) {
-	if w.planned(name) {
-		w.b = strconv.AppendInt(w.b, int64(value), 10)
-	}
-}
-
-func (w *rowWriter) text(name, value string) {
-	if w.planned(name) {
-		w.b = appendQuoted(w.b, value)
-	}
-}
-
-func (w *rowWriter) textOrNull(name, value string) {
-	if value == "" {
-		w.verbatim(name, "null")
-	} else {
-		w.text(name, value)
-	}
-}
-
-// appendQuoted appends a JSON string.
-func appendQuoted(b []byte, s string) []byte {
-	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError }) {
-		quoted, err := json.Marshal(s)
-		if err != nil {
-			panic("sandbox: encode a string as JSON: " + err.Error())
+		if f.balance && !balances {
+			text = "null"
 		}
-		return append(b, quoted...)
+		if text == "" {
+			continue
+		}
+		if len(b) > start {
+			b = append(b, ',')
+		}
+		b = append(b, '"')
+		b = append(b, f.name...)
+		b = append(b, `":`...)
+		b = append(b, text...)
 	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
+	return append(b, '}')
+}
+
+func quote(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(fmt.Sprintf("sandbox: encode a string as JSON: %v", err))
+	}
+	return string(b)
+}
+
+func quoteOrNull(s string) string {
+	if s == "" {
+		return "null"
+	}
+	return quote(s)
 }
 
 // record is a customer of the living population. It holds no pointer, so that
 // a million of them cost the garbage collector nothing; identifiers are made
-// from the serial number when a row is read.
+// from the serial number when a row is sent.
 type record struct {
 	created  int64 // Unix milliseconds
 	ledger   int64 // cents
@@ -212,17 +169,77 @@ func (r *record) appendID(b []byte, seed uint64) []byte {
 	return hex.AppendEncode(b, id[:])
 }
 
-// customer returns the record as a row.
+func (r *record) appendCardID(b []byte, seed uint64) []byte {
+	var id [8]byte
+	binary.BigEndian.PutUint64(id[:], mix(seed+1, uint64(r.serial)))
+	b = append(b, "yativo_card_customer_"...)
+	b = hex.AppendEncode(b, id[:])
+	b = append(b, '_')
+	return strconv.AppendInt(b, r.created, 10)
+}
+
+func (r *record) appendEmail(b []byte) []byte {
+	b = append(b, 'c')
+	for width := uint32(100_000); width > 1 && r.serial < width; width /= 10 {
+		b = append(b, '0')
+	}
+	b = strconv.AppendUint(b, uint64(r.serial), 10)
+	return append(b, "@example.com"...)
+}
+
+// appendJSON appends the record's row. It does by hand what customer and
+// Customer.appendJSON do together, in a quarter of the time and without
+// allocating, so that a benchmark of a client does not measure the sandbox.
+func (r *record) appendJSON(b []byte, seed uint64, currency string, balances bool) []byte {
+	b = append(b, `{"customer_id":"`...)
+	b = r.appendID(b, seed)
+	b = append(b, `","yativo_card_id":"`...)
+	b = r.appendCardID(b, seed)
+	b = append(b, `","external_customer_id":"usr_`...)
+	b = strconv.AppendUint(b, uint64(r.serial), 10)
+	b = append(b, `","email":"`...)
+	b = r.appendEmail(b)
+	b = append(b, `","flow_status":"`...)
+	b = append(b, r.status.String()...)
+	b = append(b, `","step":`...)
+	b = strconv.AppendInt(b, int64(r.status.Step()), 10)
+	b = append(b, `,"next_action":"`...)
+	b = append(b, nextAction(r.status)...)
+	b = append(b, `","safe_deployed":`...)
+	b = strconv.AppendBool(b, r.deployed())
+	b = append(b, `,"currency":`...)
+	if r.currency == 0 {
+		b = append(b, "null"...)
+	} else {
+		b = append(append(append(b, '"'), currency...), '"')
+	}
+	switch {
+	case !balances || !r.deployed():
+		b = append(b, `,"ledger_balance":null,"available_balance":null,"pending_balance":null,"balance_freshness":null`...)
+	case r.realtime:
+		b = appendCents(append(b, `,"ledger_balance":`...), r.ledger)
+		b = appendCents(append(b, `,"available_balance":`...), r.ledger-r.pending)
+		b = appendCents(append(b, `,"pending_balance":`...), r.pending)
+		b = append(b, `,"balance_freshness":"realtime"`...)
+	default:
+		b = appendCents(append(b, `,"ledger_balance":`...), r.ledger)
+		b = appendCents(append(b, `,"available_balance":`...), r.ledger)
+		b = append(b, `,"pending_balance":null,"balance_freshness":"on_chain"`...)
+	}
+	b = append(b, `,"cards_count":`...)
+	b = strconv.AppendUint(b, uint64(r.cards), 10)
+	b = append(b, `,"created_at":"`...)
+	b = time.UnixMilli(r.created).UTC().AppendFormat(b, createdLayout)
+	return append(b, `"}`...)
+}
+
+// customer returns the record in the form that a test edits.
 func (r *record) customer(seed uint64, currency string) Customer {
-	var buf [64]byte
-	var cardID [8]byte
-	binary.BigEndian.PutUint64(cardID[:], mix(seed+1, uint64(r.serial)))
-	card := hex.AppendEncode(append(buf[:0], "yativo_card_customer_"...), cardID[:])
 	c := Customer{
-		CardID:       string(strconv.AppendInt(append(card, '_'), r.created, 10)),
-		ID:           string(r.appendID(buf[:0], seed)),
-		ExternalID:   "usr_" + strconv.FormatUint(uint64(r.serial), 10),
-		Email:        fmt.Sprintf("c%06d@example.com", r.serial),
+		ID:           string(r.appendID(nil, seed)),
+		CardID:       string(r.appendCardID(nil, seed)),
+		ExternalID:   fmt.Sprintf("usr_%d", r.serial),
+		Email:        string(r.appendEmail(nil)),
 		Status:       r.status,
 		SafeDeployed: r.deployed(),
 		Currency:     currency,
@@ -230,12 +247,12 @@ func (r *record) customer(seed uint64, currency string) Customer {
 		CreatedAt:    time.UnixMilli(r.created).UTC(),
 	}
 	if r.deployed() {
-		c.Ledger = string(appendCents(buf[:0], r.ledger))
+		c.Ledger = string(appendCents(nil, r.ledger))
 		c.Available, c.Freshness = c.Ledger, "on_chain"
 	}
 	if r.deployed() && r.realtime {
-		c.Available = string(appendCents(buf[:0], r.ledger-r.pending))
-		c.Pending, c.Freshness = string(appendCents(buf[:0], r.pending)), "realtime"
+		c.Available = string(appendCents(nil, r.ledger-r.pending))
+		c.Pending, c.Freshness = string(appendCents(nil, r.pending)), "realtime"
 	}
 	return c
 }

@@ -152,16 +152,22 @@ func (p *population) span(from, to onboarding.Status) (d time.Duration) {
 // still has the ages of Speed 1.
 func (p *population) scaled(d time.Duration) time.Duration {
 	if p.speed > 0 {
-		d = time.Duration(float64(d) / p.speed)
+		d = duration(float64(d) / p.speed)
 	}
 	return d
+}
+
+// duration is a number of nanoseconds, or three years if that is shorter: the
+// pace can be so slow that nothing happens within the range of a Duration.
+func duration(nanoseconds float64) time.Duration {
+	return time.Duration(min(nanoseconds, 1e17))
 }
 
 // gap draws the time to the next event of a kind that happens at a rate per
 // second and customer: from half to one and a half times the mean, so that no
 // lull looks like a stall.
 func (p *population) gap(rate float64) time.Duration {
-	return p.around(time.Duration(float64(time.Second) / (rate * float64(p.size) * p.speed)))
+	return p.around(duration(float64(time.Second) / (rate * float64(p.size) * p.speed)))
 }
 
 // around draws a time from half to one and a half times a mean.
@@ -268,8 +274,11 @@ func (p *population) customer(slot uint32) Customer {
 
 // appendRow appends a slot's row as the API sends it.
 func (p *population) appendRow(b []byte, slot uint32, balances bool) []byte {
-	c := p.customer(slot)
-	return c.appendJSON(b, balances)
+	r := &p.records[slot]
+	if c := p.placed[slot]; c != nil {
+		return c.appendJSON(b, balances)
+	}
+	return r.appendJSON(b, p.seed, p.currencies[r.currency], balances)
 }
 
 // An event is something that happens to the population at a time since its
