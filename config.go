@@ -95,10 +95,10 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 	c := config{
 		baseURL:         p.baseURL("YATIVO_BASE_URL", env.BaseURL),
 		tokenPath:       p.path("YATIVO_TOKEN_PATH", env.TokenPath),
-		pageSize:        p.whole("YATIVO_PAGE_SIZE", env.PageSize, 1, 100),
+		pageSize:        p.whole("YATIVO_PAGE_SIZE", env.PageSize, 100),
 		timeout:         p.duration("YATIVO_TIMEOUT", env.Timeout, 100*time.Millisecond),
-		maxConcurrency:  p.whole("YATIVO_MAX_CONCURRENCY", env.MaxConcurrency, 1, 64),
-		rateLimit:       p.whole("YATIVO_RATE_LIMIT", env.RateLimit, 1, 100_000),
+		maxConcurrency:  p.whole("YATIVO_MAX_CONCURRENCY", env.MaxConcurrency, 64),
+		rateLimit:       p.whole("YATIVO_RATE_LIMIT", env.RateLimit, 100_000),
 		rateReserve:     p.share("YATIVO_RATE_RESERVE", env.RateReserve),
 		listenAddress:   p.address("EXPORTER_LISTEN_ADDRESS", env.ListenAddress),
 		webConfigFile:   p.webConfig("EXPORTER_WEB_CONFIG_FILE", env.WebConfigFile),
@@ -106,7 +106,7 @@ func readConfig(lookup func(string) (string, bool)) (config, error) {
 		maxStaleness:    p.duration("EXPORTER_MAX_STALENESS", env.MaxStaleness, time.Second),
 		stateFile:       env.StateFile,
 		thresholds:      p.thresholds(env.StalledAfter, env.AbandonedAfter),
-		breakerFailures: uint32(p.whole("EXPORTER_BREAKER_FAILURES", env.BreakerFailures, 1, 1000)), //nolint:gosec // bounded
+		breakerFailures: uint32(p.whole("EXPORTER_BREAKER_FAILURES", env.BreakerFailures, 1000)),
 		breakerCooldown: p.duration("EXPORTER_BREAKER_COOLDOWN", env.BreakerCooldown, time.Second),
 		log:             p.log(env.LogLevel, env.LogFormat),
 	}
@@ -173,10 +173,11 @@ func (p *problems) path(variable, value string) string {
 	return value
 }
 
-func (p *problems) whole(variable, value string, least, most int) int {
+// whole reads a whole number from 1 on.
+func (p *problems) whole(variable, value string, most int) int {
 	n, err := strconv.Atoi(value)
-	if err != nil || n < least || n > most {
-		p.add(variable, "must be a whole number from %d to %d", least, most)
+	if err != nil || n < 1 || n > most {
+		p.add(variable, "must be a whole number from 1 to %d", most)
 	}
 	return n
 }
@@ -217,8 +218,7 @@ func (p *problems) address(variable, value string) string {
 
 func (p *problems) webConfig(variable, path string) string {
 	if err := web.Validate(path); err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
+		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 			p.add(variable, "a file cannot be read: %v", pathErr)
 		} else {
 			// The parser's own words may quote a password's hash or a key.

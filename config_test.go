@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,9 +19,7 @@ import (
 // withKey is an environment with credentials, and the other variables.
 func withKey(others environ) environ {
 	env := environ{"YATIVO_API_KEY": "key", "YATIVO_API_SECRET": "secret"}
-	for name, value := range others {
-		env[name] = value
-	}
+	maps.Copy(env, others)
 	return env
 }
 
@@ -118,8 +117,7 @@ func TestConfigNamesEveryMistake(t *testing.T) {
 	}
 	delete(env, "EXPORTER_STATE_FILE") // any path will do
 	_, err := readConfig(env.lookup)
-	var usage usageError
-	if !errors.As(err, &usage) {
+	if _, ok := errors.AsType[usageError](err); !ok {
 		t.Fatalf("error %v is not a usage error", err)
 	}
 	for name := range env {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -38,9 +39,7 @@ func newTestExporter(t *testing.T, api *sandbox.Sandbox, env environ) *exporter 
 		"YATIVO_API_SECRET":   sandbox.DefaultAPISecret,
 		"EXPORTER_STATE_FILE": "none",
 	}
-	for name, value := range env {
-		all[name] = value
-	}
+	maps.Copy(all, env)
 	c, err := readConfig(all.lookup)
 	if err != nil {
 		t.Fatal(err)

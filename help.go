@@ -44,8 +44,8 @@ type variable struct{ name, defaultValue, help string }
 func variables() []variable {
 	t := reflect.TypeFor[environment]()
 	list := make([]variable, 0, t.NumField())
-	for i := range t.NumField() {
-		tag := t.Field(i).Tag
+	for field := range t.Fields() {
+		tag := field.Tag
 		name, defaultValue, _ := strings.Cut(tag.Get("env"), ", default=")
 		list = append(list, variable{name, defaultValue, tag.Get("help")})
 	}

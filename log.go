@@ -22,7 +22,7 @@ type logConfig struct {
 // is not set, or as JSON.
 func newLogger(c logConfig, w io.Writer, noColor bool) *slog.Logger {
 	file, ok := w.(*os.File)
-	terminal := ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor fits an int
+	terminal := ok && term.IsTerminal(int(file.Fd()))
 	if c.format == "json" || c.format == "auto" && !terminal {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: c.level, ReplaceAttr: readableDurations}))
 	}

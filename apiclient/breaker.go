@@ -52,8 +52,7 @@ func serviceIsUp(err error) bool {
 // the service is up nor that it is down: the caller gave up, or the quota is
 // used up, which is waited for in front of the breaker.
 func saysNothing(err error) bool {
-	var apiErr *Error
-	if errors.As(err, &apiErr) {
+	if apiErr, ok := errors.AsType[*Error](err); ok {
 		return apiErr.Reason == ReasonRateLimited
 	}
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)

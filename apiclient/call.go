@@ -65,8 +65,7 @@ func (c *Client) call(ctx context.Context, r request) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var apiErr *Error
-	if errors.As(err, &apiErr) {
+	if apiErr, ok := errors.AsType[*Error](err); ok {
 		apiErr.Op = r.op
 		return apiErr
 	}

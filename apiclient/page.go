@@ -335,11 +335,17 @@ func (d *pageDecoder) count(most int) (n int, ok bool, err error) {
 	if err != nil || value.Kind() != '0' {
 		return 0, false, err
 	}
-	number, parseErr := strconv.ParseFloat(string(value), 64)
-	if parseErr != nil || number != math.Trunc(number) || number < 0 || number > float64(most) {
-		return 0, false, nil
+	n, ok = wholeNumber(value, most)
+	return n, ok, nil
+}
+
+// wholeNumber reads a JSON number such as 87 or 87.0.
+func wholeNumber(text []byte, most int) (n int, ok bool) {
+	number, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || number != math.Trunc(number) || number < 0 || number > float64(most) {
+		return 0, false
 	}
-	return int(number), true, nil
+	return int(number), true
 }
 
 // currency returns a code of three to five capital letters, without allocating

@@ -35,10 +35,9 @@ func SecretFile(path string) Secret {
 }
 
 func readSecret(path string) (string, error) {
-	raw, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	raw, err := os.ReadFile(path)
 	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
+		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pathErr.Err
 		}
 		return "", fmt.Errorf("the secret's file cannot be read: %w", err)

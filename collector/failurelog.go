@@ -23,13 +23,13 @@ func (l *failureLog) failed(err error) {
 		l.reason, l.row = reason, 0
 	}
 	if l.row++; l.row%remindEvery == 1 {
-		l.logger.Warn(l.what+" failed", "reason", l.reason, "in_a_row", l.row, "err", err)
+		l.logger.Warn("failed", "what", l.what, "reason", l.reason, "in_a_row", l.row, "err", err)
 	}
 }
 
 func (l *failureLog) recovered() {
 	if l.row > 0 {
-		l.logger.Info(l.what+" succeeds again", "after_failures", l.row, "reason", l.reason)
+		l.logger.Info("succeeds again", "what", l.what, "after_failures", l.row, "reason", l.reason)
 		l.reason, l.row = "", 0
 	}
 }
