@@ -24,7 +24,7 @@ build: ## the static binary, ./yativo-card-exporter
 # for them as a rule. A failure lets the later stages run, so that one run tells
 # everything, and still ends the whole with an error.
 test: ## every test and every linter
-	@echo '== 1/4  gofmt and go vet, in seconds'
+	@echo '== 1/4  gofmt and go vet'
 	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	@go vet -tags e2e ./...
 	@status=0; \

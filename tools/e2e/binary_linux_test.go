@@ -16,7 +16,11 @@ func TestBinaryIsStaticAndSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer binary.Close()
+	t.Cleanup(func() {
+		if err := binary.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	for _, segment := range binary.Progs {
 		if segment.Type == elf.PT_INTERP || segment.Type == elf.PT_DYNAMIC {
 			t.Errorf("it has a %v segment, so it needs libraries", segment.Type)
