@@ -60,6 +60,7 @@ func (m *model) restart() {
 
 func (m *model) commit(start, end int64, rows map[string]modelRow, complete bool) {
 	end = max(start, end)
+	began := m.since // as it was known while the rows came in
 	if m.since == 0 {
 		m.since = end
 		for _, s := range onboarding.WaitingStatuses() {
@@ -76,7 +77,7 @@ func (m *model) commit(start, end int64, rows map[string]modelRow, complete bool
 		if c, known := m.customers[id]; known {
 			m.again(c, row, start, end)
 		} else {
-			m.customers[id] = m.first(row, start, end)
+			m.customers[id] = m.first(row, start, end, began)
 		}
 	}
 	for id, c := range m.customers {
@@ -94,16 +95,21 @@ func (m *model) commit(start, end int64, rows map[string]modelRow, complete bool
 			c.gone, c.goneAt = true, end
 		}
 	}
+	for id, c := range m.customers {
+		if c.gone && end-c.goneAt > 24*3600 {
+			delete(m.customers, id)
+		}
+	}
 	m.lastWalk = end
 	m.settled = m.settled || complete
 }
 
-func (m *model) first(row modelRow, start, end int64) *modelCustomer {
+func (m *model) first(row modelRow, start, end, began int64) *modelCustomer {
 	c := &modelCustomer{status: row.status, entered: end, shownUnknown: row.status == onboarding.StatusUnknown}
-	if !m.settled && (m.since == end && m.lastWalk == 0 || row.created < m.since) {
+	if !m.settled && (began == 0 || row.created < began) {
 		c.before, c.bound, c.created = true, true, row.created
-		if m.lastWalk != 0 {
-			c.entered = min(m.since, end)
+		if began != 0 {
+			c.entered = min(began, end)
 		}
 		return c
 	}

@@ -65,6 +65,17 @@ func (r *record) where() where {
 
 func (r *record) has(f flags) bool { return r.flags&f != 0 }
 
+// forget marks the record of a customer who is gone for removal, once the
+// state file says so too.
+func (r *record) forget() {
+	if !r.forgotten() {
+		r.left = 0
+		r.flags |= dirty
+	}
+}
+
+func (r *record) forgotten() bool { return r.has(gone) && r.left == 0 }
+
 // shardBits splits the table into parts that grow one by one, so that growth
 // never holds two copies of everything.
 const shardBits = 10

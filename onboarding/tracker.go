@@ -142,9 +142,6 @@ func (t *Tracker) load(path string) error {
 // save writes what changed. After a failure everything unwritten stays marked
 // as such, so that the next walk's save writes it too.
 func (t *Tracker) save() {
-	if t.store == nil {
-		return
-	}
 	written, err := t.store.save(t.history, t.customers)
 	if written {
 		for r := range t.customers.all() {
@@ -185,7 +182,7 @@ func (t *Tracker) trust(now uint32) {
 		h.advanced[s] = min(h.advanced[s], now)
 	}
 	for r := range t.customers.all() {
-		if r.entered > now {
+		if r.entered > now && !r.has(fresh) {
 			r.entered = now
 			r.flags |= bound | dirty
 		}

@@ -17,6 +17,8 @@ type Walk struct {
 	likely  uint32 // when it will end if it takes as long as the walk before
 	gap     bool   // too long since the walk before
 	id      []byte
+
+	replaced []record // too old to go on, in case the walk is discarded
 }
 
 // Begin starts a walk. An unfinished former walk is discarded.
@@ -52,7 +54,11 @@ func (w *Walk) Observe(o Observation) (first bool) {
 	if r.shown != 0 {
 		return false
 	}
-	if isNew || r.has(gone) && age(r.left, w.start) > keepGone {
+	switch {
+	case isNew:
+		w.arrive(r, o)
+	case forgettable(r, w.start):
+		w.replaced = append(w.replaced, *r)
 		w.arrive(r, o)
 	}
 	r.shown = 1 + uint8(o.Status)
@@ -127,7 +133,10 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 			r.flags &^= fresh | recent
 		} else {
 			w.lacked(r, complete, now)
-			expired = expired || forgettable(r, now)
+			if forgettable(r, now) {
+				r.forget()
+				expired = true
+			}
 		}
 		if !r.has(gone) {
 			report.Tracked++
@@ -138,14 +147,15 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 	t.history.settled = t.history.settled || complete
 	t.save()
 	if expired {
-		t.customers.drop(func(r *record) bool { return forgettable(r, now) && !r.has(dirty) })
+		t.customers.drop(func(r *record) bool { return r.forgotten() && !r.has(dirty) })
 	}
 	t.metrics.publish(t.history, report.Tracked)
 	return report.finish()
 }
 
+// forgettable reports whether a customer has been gone for long enough.
 func forgettable(r *record, now uint32) bool {
-	return r.has(gone) && age(r.left, now) > keepGone
+	return r.forgotten() || r.has(gone) && age(r.left, now) > keepGone
 }
 
 // saw applies to r the rules for a customer whom the walk shows in status s.
@@ -223,6 +233,10 @@ func (w *Walk) Discard() {
 	t := w.tracker
 	t.walk = nil
 	t.customers.drop(func(r *record) bool { return r.has(fresh) })
+	for _, old := range w.replaced {
+		r, _ := t.customers.find(old.key)
+		*r = old
+	}
 	for r := range t.customers.all() {
 		r.shown = 0
 	}
