@@ -146,6 +146,20 @@ func TestWithoutBalances(t *testing.T) {
 	}
 }
 
+// Where an id is there twice, it is the row that comes first that is edited.
+func TestEditingARepeatedID(t *testing.T) {
+	s := sandbox.New(sandbox.Options{})
+	s.SetCustomers([]sandbox.Customer{{ID: "a", Cards: 1}, {ID: "a", Cards: 2}, {ID: "b", Cards: 4}})
+	s.Update("a", func(c *sandbox.Customer) { c.Cards = 8 })
+	if n := s.Truth().Cards; n != 8+2+4 {
+		t.Errorf("%d cards after an update, want 14", n)
+	}
+	s.Remove("a")
+	if n := s.Truth().Cards; n != 2+4 {
+		t.Errorf("%d cards after a removal, want 6", n)
+	}
+}
+
 // Whoever signs up or is removed between two pages shifts the rows, so that
 // one is seen twice, or not at all.
 func TestRowsShift(t *testing.T) {

@@ -198,10 +198,10 @@ func RewriteBody(rewrite func([]byte) []byte) Fault {
 }
 
 // Total replaces the total of a page by raw JSON; an empty text leaves it out.
-func Total(total func(page int, real int64) string) Fault {
+func Total(total func(page int, actual int64) string) Fault {
 	return Fault{Endpoint: CustomersEndpoint, Handle: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		RewriteBody(func(body []byte) []byte {
-			return replaceNumber(body, "total", func(real int64) string { return total(pageOf(r), real) })
+			return replaceNumber(body, "total", func(actual int64) string { return total(pageOf(r), actual) })
 		}).Handle(w, r, next)
 	}}
 }

@@ -91,8 +91,8 @@ func TestFaultsThatAnswer(t *testing.T) {
 		}},
 		"drip": {sandbox.Drip(1000, 0), func(healthy, got reply) bool { return got.body == healthy.body }},
 		"body": {sandbox.Body("[]"), func(_, got reply) bool { return got.code == 200 && got.body == "[]" }},
-		"total": {sandbox.Total(func(page int, real int64) string {
-			if page != 2 || real != 60 {
+		"total": {sandbox.Total(func(page int, actual int64) string {
+			if page != 2 || actual != 60 {
 				return "wrong"
 			}
 			return `"many"`

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log"
@@ -43,7 +44,7 @@ func (t transport) RoundTrip(out *http.Request) (*http.Response, error) {
 		defer close(done)
 		defer stop()
 		defer in.Body.Close()
-		defer w.finish()
+		defer w.finish(ctx)
 		t.handler.ServeHTTP(w, in)
 	}()
 
@@ -56,7 +57,8 @@ func (t transport) RoundTrip(out *http.Request) (*http.Response, error) {
 	}
 	if w.sent == nil {
 		cancel()
-		return nil, io.EOF // as http.Transport says of a connection closed without an answer
+		// As http.Transport says of a connection closed without an answer.
+		return nil, cmp.Or(out.Context().Err(), io.EOF)
 	}
 	length, err := strconv.ParseInt(w.sent.Get("Content-Length"), 10, 64)
 	if err != nil {
@@ -95,14 +97,15 @@ func (w *responseWriter) Write(b []byte) (int, error) {
 // Flush has nothing to do: what is written is read at once.
 func (w *responseWriter) Flush() { w.WriteHeader(http.StatusOK) }
 
-// finish ends the body: as a broken connection where the handler aborted.
-func (w *responseWriter) finish() {
+// finish ends the body: where the handler aborted, as a broken connection, or
+// as the cancellation that made it abort.
+func (w *responseWriter) finish(ctx context.Context) {
 	switch problem := recover(); problem {
 	case nil:
 		w.WriteHeader(http.StatusOK)
 		_ = w.body.Close()
 	case http.ErrAbortHandler:
-		_ = w.body.CloseWithError(io.ErrUnexpectedEOF)
+		_ = w.body.CloseWithError(cmp.Or(context.Cause(ctx), io.ErrUnexpectedEOF))
 	default:
 		panic(problem)
 	}

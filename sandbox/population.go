@@ -53,7 +53,8 @@ var (
 	}
 )
 
-// programAge is the age of the oldest customer of the initial population.
+// programAge is the age of the oldest customer of the initial population,
+// unless the pace is so slow that those underway are as old.
 const programAge = 180 * 24 * time.Hour
 
 // population is the program's customers. It moves by events on a time axis of
@@ -112,7 +113,8 @@ func (p *population) settle(n int) {
 		settled -= flowing[s]
 	}
 
-	older, recent := programAge, p.span(onboarding.OTPRequested, onboarding.Active)
+	recent := p.span(onboarding.OTPRequested, onboarding.Active)
+	older := max(programAge, 2*recent)
 	for i := range settled {
 		age := recent + time.Duration(float64(older-recent)*float64(settled-i)/float64(settled))
 		p.signUp(p.start.Add(-age), p.pickSettled())
@@ -252,15 +254,17 @@ func (p *population) intern(currency string) uint32 {
 	return uint32(i)
 }
 
-// find returns the position in the order of the customer with an id, or -1.
+// find returns the position in the order of the newest customer with an id, or
+// -1.
 func (p *population) find(id string) int {
 	var buf [24]byte
-	return slices.IndexFunc(p.order, func(slot uint32) bool {
-		if c := p.placed[slot]; c != nil {
-			return c.ID == id
+	for i, slot := range slices.Backward(p.order) {
+		if c := p.placed[slot]; c != nil && c.ID == id ||
+			c == nil && string(p.records[slot].appendID(buf[:0], p.seed)) == id {
+			return i
 		}
-		return string(p.records[slot].appendID(buf[:0], p.seed)) == id
-	})
+	}
+	return -1
 }
 
 // customer returns a copy of a slot's customer as a test edits it.

@@ -80,6 +80,23 @@ func TestPopulationLives(t *testing.T) {
 	}
 }
 
+// However slow or quick the pace, the list is in order of signing up and
+// nobody comes from the future.
+func TestPace(t *testing.T) {
+	for _, speed := range []float64{1e-12, 1e-6, 0.01, 1, 100} {
+		c := newClock()
+		s := sandbox.New(sandbox.Options{Customers: 200, Speed: speed, Now: c.Now})
+		c.add(time.Minute)
+		last := c.Now()
+		for _, customer := range s.Customers() {
+			if customer.CreatedAt.After(last) {
+				t.Fatalf("speed %g: created at %s, listed after one of %s", speed, customer.CreatedAt, last)
+			}
+			last = customer.CreatedAt
+		}
+	}
+}
+
 func TestPopulationSizes(t *testing.T) {
 	for _, n := range []int{0, 1, 5, 8, 87, 1000} {
 		s := sandbox.New(sandbox.Options{Customers: n})

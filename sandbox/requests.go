@@ -83,23 +83,27 @@ func (s *Sandbox) ResetRequests() {
 	s.log = newRequestLog()
 }
 
-// statusWriter remembers the status code of an answer.
+// statusWriter notes the status code of an answer just before it is sent.
 type statusWriter struct {
 	http.ResponseWriter
-	code int
+	note  func(code int)
+	noted bool
+}
+
+func (w *statusWriter) noteOnce(code int) {
+	if !w.noted {
+		w.noted = true
+		w.note(code)
+	}
 }
 
 func (w *statusWriter) WriteHeader(code int) {
-	if w.code == 0 {
-		w.code = code
-	}
+	w.noteOnce(code)
 	w.ResponseWriter.WriteHeader(code)
 }
 
 func (w *statusWriter) Write(b []byte) (int, error) {
-	if w.code == 0 {
-		w.code = http.StatusOK
-	}
+	w.noteOnce(http.StatusOK)
 	return w.ResponseWriter.Write(b)
 }
 

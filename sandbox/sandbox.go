@@ -200,13 +200,15 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler := s.withFaults(endpoint, r, http.HandlerFunc(s.serveScenario))
 	s.mu.Unlock()
 
-	sent := &statusWriter{ResponseWriter: w}
-	defer func() {
+	// The log knows the status before the client can: who has read an answer
+	// finds it there.
+	sent := &statusWriter{ResponseWriter: w, note: func(code int) {
 		s.mu.Lock()
-		entry.Code = sent.code
-		log.count.Answered[sent.code]++
-		s.mu.Unlock()
-	}()
+		defer s.mu.Unlock()
+		entry.Code = code
+		log.count.Answered[code]++
+	}}
+	defer sent.noteOnce(0)
 	handler.ServeHTTP(sent, r)
 }
 
