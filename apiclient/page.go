@@ -16,6 +16,10 @@ const (
 	// maxTotal is the largest program that is walked, in customers. A larger
 	// total is an error of the API's, not a reason to ask for 10^10 pages.
 	maxTotal = 10_000_000
+	// maxRows is the most customers that a page is believed to list. A row takes
+	// far more memory than its shortest text, and nobody is asked for more than
+	// 100.
+	maxRows = 10_000
 	// maxIDBytes is the longest identifier that is believed to be one.
 	maxIDBytes = 256
 	// firstYear is the first in which a customer can have been created; an
@@ -135,6 +139,9 @@ func (d *pageDecoder) rows() error {
 		return err
 	}
 	for d.dec.PeekKind() != ']' {
+		if len(d.page.Rows) == maxRows {
+			return badResponse("the answer lists more than %d customers on one page", maxRows)
+		}
 		row, err := d.row()
 		if err != nil {
 			return err
@@ -171,6 +178,7 @@ func (d *pageDecoder) row() (Row, error) {
 			})
 		case `"created_at"`:
 			return d.field(&row, FieldCreatedAt, func(text []byte) bool {
+				row.CreatedAt = time.Time{}
 				var at time.Time
 				if at.UnmarshalText(text) != nil || at.Year() < firstYear {
 					return false
@@ -269,7 +277,7 @@ func (d *pageDecoder) unquote(value jsontext.Value) []byte {
 // field reads a string that every row has.
 func (d *pageDecoder) field(row *Row, f Field, set func(text []byte) bool) error {
 	text, err := d.string()
-	row.mark(f, text != nil && set(text))
+	row.mark(f, set(text))
 	return err
 }
 
@@ -277,8 +285,7 @@ func (d *pageDecoder) field(row *Row, f Field, set func(text []byte) bool) error
 func (d *pageDecoder) nullable(row *Row, f Field, set func(text []byte) bool) error {
 	value, err := d.scalar()
 	if err == nil && value.Kind() != 'n' {
-		text := d.unquote(value)
-		row.mark(f, text != nil && set(text))
+		row.mark(f, set(d.unquote(value)))
 	}
 	return err
 }
@@ -317,11 +324,12 @@ func (d *pageDecoder) safeDeployed(row *Row) error {
 
 func (d *pageDecoder) amount(row *Row, f Field, to *Amount) error {
 	value, err := d.scalar()
-	if err != nil || value.Kind() == 'n' {
+	if err != nil {
 		return err
 	}
-	ok := value.Kind() == '0'
-	if ok {
+	*to = Amount{}
+	ok := value.Kind() == 'n'
+	if value.Kind() == '0' {
 		*to, ok = parseAmount(value)
 	}
 	row.mark(f, ok)
