@@ -1,0 +1,200 @@
+package alerts_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v2"
+
+	"yativo-card-exporter/alerts"
+)
+
+// rule is a rule of a rule file.
+type rule struct {
+	Record        string
+	Alert         string
+	Expr          string
+	For           string
+	KeepFiringFor string `yaml:"keep_firing_for"`
+	Labels        map[string]string
+	Annotations   map[string]string
+}
+
+type ruleFile struct {
+	Groups []struct {
+		Name     string
+		Interval string
+		Rules    []rule
+	}
+}
+
+// parse reads a rendered rule file strictly and returns all of its rules.
+func parse(t *testing.T, content []byte) []rule {
+	t.Helper()
+	var file ruleFile
+	if err := yaml.UnmarshalStrict(content, &file); err != nil {
+		t.Fatal(err)
+	}
+	var rules []rule
+	for _, group := range file.Groups {
+		rules = append(rules, group.Rules...)
+	}
+	if len(rules) == 0 {
+		t.Fatal("no rules")
+	}
+	return rules
+}
+
+// shipped are the rules as they are checked in, and those of them that alert.
+func shipped(t *testing.T) (all, alerting []rule) {
+	t.Helper()
+	all = parse(t, read(t, alerts.RulesFile))
+	for _, r := range all {
+		if r.Alert != "" {
+			alerting = append(alerting, r)
+		}
+	}
+	return all, alerting
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// Whoever is woken by an alert finds in it what is wrong, by how much, what to
+// do first, and where to read on.
+func TestEveryAlertSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	_, alerting := shipped(t)
+	for _, r := range alerting {
+		if !strings.HasPrefix(r.Alert, "YativoCard") {
+			t.Errorf("%s does not begin with YativoCard", r.Alert)
+		}
+		if !slices.Contains([]string{"critical", "warning", "info"}, r.Labels["severity"]) {
+			t.Errorf("%s has the severity %q", r.Alert, r.Labels["severity"])
+		}
+		// Prometheus restores the state of for after a restart only from ten minutes on.
+		if r.Labels["severity"] == "critical" && r.For != "10m" && r.For != "20m" {
+			t.Errorf("%s is a page with for %q", r.Alert, r.For)
+		}
+		for _, name := range []string{"summary", "description", "runbook_url", "dashboard_url"} {
+			if r.Annotations[name] == "" {
+				t.Errorf("%s has no %s", r.Alert, name)
+			}
+		}
+		description := r.Annotations["description"]
+		valueless := r.Alert == "YativoCardExporterDown" // What is absent has no value.
+		if !strings.Contains(description, "$value") && !valueless || !strings.Contains(description, "First: ") {
+			t.Errorf("%s does not describe its value and what to do first", r.Alert)
+		}
+		if want := "http://localhost:10101/runbook#" + strings.ToLower(r.Alert); r.Annotations["runbook_url"] != want {
+			t.Errorf("%s has the runbook_url %s, want %s", r.Alert, r.Annotations["runbook_url"], want)
+		}
+		if !regexp.MustCompile(`/d/yativo-card-(onboarding|balances|exporter)(\?|$)`).MatchString(r.Annotations["dashboard_url"]) {
+			t.Errorf("%s leads to no shipped dashboard: %s", r.Alert, r.Annotations["dashboard_url"])
+		}
+	}
+}
+
+// A link that leads nowhere costs the minutes that matter most.
+func TestEveryAlertHasItsRunbookSection(t *testing.T) {
+	t.Parallel()
+	sections := make(map[string]string)
+	for section := range strings.SplitSeq(string(read(t, "runbook.md")), "\n## ") {
+		name, body, _ := strings.Cut(section, "\n")
+		sections[name] = body
+	}
+	delete(sections, "# Runbook")
+
+	page, err := alerts.RunbookHTML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, alerting := shipped(t)
+	named := make(map[string]bool)
+	for _, r := range alerting {
+		named[r.Alert] = true
+		body := sections[r.Alert]
+		for _, part := range []string{"**Means.**", "**Affected.**", "**Look at**", "\n1. ", "\n2. ", "\n3. ", "**Do", "**Clears"} {
+			if !strings.Contains(body, part) {
+				t.Errorf("the runbook's section on %s lacks %q", r.Alert, part)
+			}
+		}
+		if anchor := `<h2 id="` + strings.ToLower(r.Alert) + `">`; !strings.Contains(string(page), anchor) {
+			t.Errorf("the runbook's page lacks %s", anchor)
+		}
+	}
+	for name := range sections {
+		if !named[name] {
+			t.Errorf("the runbook has a section on %s, which is no alert", name)
+		}
+	}
+}
+
+func TestRunbookPageIsHTML(t *testing.T) {
+	t.Parallel()
+	page, err := alerts.RunbookHTML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"<h1>Runbook</h1>",
+		"<strong>Means.</strong>",
+		"<code>job_flow_status:yativo_card_quiet_seconds:min{flow_status=&#34;kyc_initiated&#34;}</code>",
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	for _, element := range []string{"ol", "li", "p", "h2", "code", "strong"} {
+		opened := len(regexp.MustCompile("<"+element+"[ >]").FindAll(page, -1))
+		closed := strings.Count(string(page), "</"+element+">")
+		if opened == 0 || opened != closed {
+			t.Errorf("%s is opened %d times and closed %d times", element, opened, closed)
+		}
+	}
+	if left := regexp.MustCompile("\\*\\*|`|\n#").Find(page); left != nil {
+		t.Errorf("the page has %q left over from Markdown", left)
+	}
+}
+
+// A name that is misspelt in a regular expression mutes nothing, silently.
+func TestAlertmanagerNamesOnlyAlertsThatExist(t *testing.T) {
+	t.Parallel()
+	_, alerting := shipped(t)
+	config := string(read(t, "alertmanager.yml"))
+	named := regexp.MustCompile(`YativoCard(\w+|\([\w|]+\))`).FindAllStringSubmatch(config, -1)
+	if len(named) < 10 {
+		t.Fatalf("found only %d names", len(named))
+	}
+	for _, match := range named {
+		for name := range strings.SplitSeq(strings.Trim(match[1], "()"), "|") {
+			if !slices.ContainsFunc(alerting, func(r rule) bool { return r.Alert == "YativoCard"+name }) {
+				t.Errorf("alertmanager.yml names YativoCard%s, which is no alert", name)
+			}
+		}
+	}
+}
+
+func TestSecretsAndPersonalDataStayOut(t *testing.T) {
+	t.Parallel()
+	config := string(read(t, "alertmanager.yml"))
+	for _, line := range regexp.MustCompile(`(?m)^\s*(-\s+)?\w*(url|key|token|password|secret)\w*: .*$`).FindAllString(config, -1) {
+		if !regexp.MustCompile(`_file: secrets/\w+$`).MatchString(line) {
+			t.Errorf("alertmanager.yml: %q does not read a file", strings.TrimSpace(line))
+		}
+	}
+	for _, name := range []string{alerts.RulesFile, "alertmanager.yml", "templates/yativo-card.tmpl"} {
+		if found := regexp.MustCompile(`e-?mail_|customer_id|external_`).Find(read(t, name)); found != nil {
+			t.Errorf("%s speaks of %s", name, found)
+		}
+	}
+}
