@@ -122,7 +122,7 @@ func (c *Client) exchange(caller context.Context, r request) (err error) {
 		}
 	}()
 
-	resp, err := c.http.Do(req)
+	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return transportError(err)
 	}

@@ -48,7 +48,10 @@ type Client struct {
 	timeout        time.Duration
 	maxConcurrency int
 
-	http    *http.Client
+	// The transport alone, and no http.Client: a redirect is an answer like any
+	// other, and a wrong one, and the token must not follow it to another host.
+	transport http.RoundTripper
+
 	tokens  tokenSource
 	budget  *budget
 	breaker *breaker
@@ -74,12 +77,7 @@ func New(o Options) (*Client, error) {
 		breaker:        newBreaker(o.BreakerFailures, o.BreakerCooldown, m, o.Logger),
 		metrics:        m,
 		logger:         o.Logger,
-		http: &http.Client{
-			Transport: o.Transport,
-			// A redirect is an answer like any other, and a wrong one: the
-			// token must not follow it to another host.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		transport:      o.Transport,
 	}
 	if o.AccessToken.IsSet() {
 		c.tokens = staticToken{o.AccessToken}

@@ -34,13 +34,9 @@ type rig struct {
 // newRig makes a client that nothing holds back, but for what change sets.
 func newRig(t *testing.T, api *sandbox.Sandbox, change func(*apiclient.Options)) *rig {
 	t.Helper()
-	base, err := url.Parse("https://api.test" + sandbox.BasePath)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := &rig{t: t, api: api, reg: prometheus.NewRegistry(), log: &logBuffer{}}
 	o := apiclient.Options{
-		BaseURL: base, TokenPath: "/auth/token", UserAgent: "test",
+		BaseURL: parse(t, "https://api.test"+sandbox.BasePath), TokenPath: "/auth/token", UserAgent: "test",
 		APIKey:    apiclient.SecretValue(sandbox.DefaultAPIKey),
 		APISecret: apiclient.SecretValue(sandbox.DefaultAPISecret),
 		PageSize:  100, Timeout: 15 * time.Second, MaxConcurrency: 4,
@@ -55,10 +51,20 @@ func newRig(t *testing.T, api *sandbox.Sandbox, change func(*apiclient.Options))
 	if change != nil {
 		change(&o)
 	}
+	var err error
 	if r.Client, err = apiclient.New(o); err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+func parse(t *testing.T, address string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }
 
 // logBuffer keeps what is logged; it may be written to concurrently.
