@@ -2,6 +2,7 @@ package onboarding
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,8 +19,8 @@ import (
 //
 // A walk appends the records that it changed and makes them durable; only then
 // does it overwrite the older of the two slots, with the new length of the log
-// and its CRC. Whatever moment a write is cut off at, one slot and the log that
-// it vouches for are whole. Slots lie blocks apart so that no torn sector
+// and its CRC. No part of the log that a slot may vouch for is written again, so
+// that one slot and its log are whole at any moment. Slots lie blocks apart so that no torn sector
 // spoils both. Every later format begins with the same header.
 const (
 	magic         = "yativo card state"
@@ -139,56 +140,42 @@ type found struct {
 	slot
 	key       [2]uint64
 	customers *table
-	stale     error  // why the newer of the slots could not be used
-	corrupt   error  // why the whole file could not be used
-	aside     string // where the corrupt file is kept
+	damage    error  // why the file, or the record of its last walk, could not be used
+	aside     string // where the damaged file is kept
 }
 
 // decode reads a state file. It fails with errCorrupt or ErrNewerFormat, or
-// with the error that reading met.
+// with the error that reading met. A slot that was cut off while it was written
+// costs the last walk alone.
 func decode(file io.ReaderAt) (*found, error) {
 	header := make([]byte, headerSize)
 	if err := readAt(file, header, 0); err != nil {
 		return nil, err
 	}
-	key, err := decodeHeader(header)
-	if err != nil {
+	result := &found{}
+	var err error
+	if result.key, err = decodeHeader(header); err != nil {
 		return nil, err
 	}
-	var slots [2]slot
-	var valid [2]bool
-	for i := range slots {
+	usable := false
+	for i := range 2 {
 		b := make([]byte, slotSize)
-		switch err := readAt(file, b, slotOffset*int64(1+i)); {
-		case err == nil:
-			slots[i], valid[i] = decodeSlot(b)
-		case !errors.Is(err, errCorrupt):
+		if err := readAt(file, b, slotOffset*int64(1+i)); err != nil && !errors.Is(err, errCorrupt) {
 			return nil, err
 		}
-	}
-	newer := 0
-	if valid[1] && (!valid[0] || slots[1].sequence > slots[0].sequence) {
-		newer = 1
-	}
-	result := &found{key: key}
-	for _, i := range [2]int{newer, 1 - newer} {
-		if !valid[i] {
-			continue
+		s, ok := decodeSlot(b)
+		switch {
+		case ok && (!usable || s.sequence > result.sequence):
+			result.slot, usable = s, true
+		case !ok && !bytes.Equal(b, make([]byte, slotSize)): // Zeros were never written.
+			result.damage = fmt.Errorf("%w: a slot is damaged", errCorrupt)
 		}
-		result.customers, err = decodeLog(file, slots[i])
-		if err == nil {
-			result.slot = slots[i]
-			return result, nil
-		}
-		if !errors.Is(err, errCorrupt) {
-			return nil, err
-		}
-		result.stale = err
 	}
-	if result.stale == nil {
-		result.stale = fmt.Errorf("%w: both of its slots are damaged", errCorrupt)
+	if !usable {
+		return nil, fmt.Errorf("%w: neither of its slots is whole", errCorrupt)
 	}
-	return nil, result.stale
+	result.customers, err = decodeLog(file, result.slot)
+	return result, err
 }
 
 func decodeLog(file io.ReaderAt, s slot) (*table, error) {

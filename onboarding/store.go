@@ -72,7 +72,7 @@ func openStore(path string, key [2]uint64) (*store, *found, error) {
 	return s, contents, nil
 }
 
-// take reads the file, replacing one that is corrupt or empty.
+// take reads the file, replacing one that is damaged or empty.
 func (s *store) take() (*found, error) {
 	if err := s.probe(); err != nil {
 		return nil, fmt.Errorf("its folder cannot be written; mend that, or name a file elsewhere: %w", err)
@@ -81,24 +81,26 @@ func (s *store) take() (*found, error) {
 	if err != nil {
 		return nil, err
 	}
+	contents := &found{key: s.key, customers: &table{}}
 	if info.Size() > 0 {
-		contents, err := decode(s.file)
-		if err == nil {
-			s.key, s.last = contents.key, contents.slot
+		whole, err := decode(s.file)
+		switch {
+		case errors.Is(err, errCorrupt):
+			contents.damage = err
+		case err != nil:
+			return nil, err
+		default:
+			contents = whole
+		}
+		s.key, s.last = contents.key, contents.slot
+		if contents.damage == nil {
 			return contents, nil
 		}
-		if !errors.Is(err, errCorrupt) {
-			return nil, err
+		if contents.aside, err = moveAside(s.path); err != nil {
+			return nil, fmt.Errorf("%w, and cannot be moved aside: %w", contents.damage, err)
 		}
-		aside, moveErr := moveAside(s.path)
-		if moveErr != nil {
-			return nil, fmt.Errorf("%w; it could not be moved aside: %w", err, moveErr)
-		}
-		empty := &found{key: s.key, customers: &table{}, corrupt: err, aside: aside}
-		return empty, s.rewrite(history{}, empty.customers)
 	}
-	empty := &found{key: s.key, customers: &table{}}
-	return empty, s.rewrite(history{}, empty.customers)
+	return contents, s.rewrite(contents.history, contents.customers)
 }
 
 // openLocked opens the file, or makes an empty one, and locks it. The process
@@ -198,8 +200,7 @@ func (s *store) save(h history, customers *table) (written bool, err error) {
 }
 
 // append adds the dirty records to the log. The order of the two Syncs is what
-// makes it safe to be cut off anywhere; after a failure the next append starts
-// at the same place.
+// makes it safe to be cut off anywhere.
 func (s *store) append(h history, customers *table, changed uint64) error {
 	next := s.last
 	next.sequence++
@@ -212,6 +213,8 @@ func (s *store) append(h history, customers *table, changed uint64) error {
 		if err := s.file.Sync(); err != nil {
 			return err
 		}
+		// Should the slot's write fail, the slot may be there all the same.
+		s.last.records, s.last.crc = next.records, next.crc
 	}
 	if _, err := s.file.WriteAt(next.append(nil), next.offset()); err != nil {
 		return err

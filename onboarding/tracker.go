@@ -126,14 +126,15 @@ func (t *Tracker) load(path string) error {
 		return err
 	}
 	t.store, t.key, t.customers, t.history = s, s.key, found.customers, found.history
+	anew := t.history.since == 0
 	switch {
-	case found.corrupt != nil:
+	case found.damage != nil && anew:
 		t.log.Error("The state file is corrupt. It was moved aside and tracking starts anew.",
-			"file", path, "kept", found.aside, "err", found.corrupt)
-	case found.stale != nil:
-		t.log.Warn("The last walk in the state file is damaged. Tracking goes on from the one before.",
-			"file", path, "err", found.stale)
-	case found.history.since == 0:
+			"file", path, "kept", found.aside, "err", found.damage)
+	case found.damage != nil:
+		t.log.Error("The state file is damaged. It was moved aside and tracking goes on with what is whole, the last walk excepted.",
+			"file", path, "kept", found.aside, "err", found.damage)
+	case anew:
 		t.log.Info("The state file holds no walk yet. Tracking starts with the first one.", "file", path)
 	}
 	return nil
