@@ -51,6 +51,7 @@ func TestImageKeepsItsPromises(t *testing.T) {
 		"the binary, owned by root":  {"COPY", `^--from=build \S+/yativo-card-exporter /yativo-card-exporter$`},
 		"a numeric user, not root":   {"USER", `^65532:65532$`},
 		"state in that folder":       {"ENV", `EXPORTER_STATE_FILE=/var/lib/yativo-card-exporter/state\.db`},
+		"temporary files as well":    {"ENV", `TMPDIR=/var/lib/yativo-card-exporter$`},
 		"a volume for it":            {"VOLUME", `^\["/var/lib/yativo-card-exporter"\]$`},
 		"the port":                   {"EXPOSE", `^10101$`},
 		"a check without a shell":    {"HEALTHCHECK", `CMD \["/yativo-card-exporter", "healthcheck"\]$`},
