@@ -73,15 +73,18 @@ func (c *Client) call(ctx context.Context, r request) error {
 }
 
 // mayRepeat reports whether a failed attempt is worth another one. A 429 is:
-// the wait that it asks for is made by the budget.
+// the wait that it asks for is made by the budget. A wait that is longer than a
+// refresh interval is left to the next refresh, so that this one can report why.
 func (c *Client) mayRepeat(err error) bool {
 	var apiErr *Error
 	if !errors.As(err, &apiErr) || c.breaker.isOpen() {
 		return false
 	}
 	switch apiErr.Reason {
-	case ReasonNetwork, ReasonTimeout, ReasonServer, ReasonRateLimited:
+	case ReasonNetwork, ReasonTimeout:
 		return true
+	case ReasonServer, ReasonRateLimited:
+		return !c.budget.pausedBeyondInterval(time.Now())
 	default:
 		return false
 	}

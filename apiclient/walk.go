@@ -7,17 +7,17 @@ import (
 )
 
 // Walk reads the whole list, page by page in their order, and stops after the
-// first error. It fetches the first page alone, since that tells how many there
+// first error, whichever page's it is. It fetches the first page alone, since that tells how many there
 // are and is the one request that probes a breaker, then up to MaxConcurrency
 // at once. It goes on to pages that come into being meanwhile and ends at the
 // last one or at an empty one; whether the rows add up to the total is for the
 // caller to judge. Each range over it is a walk of its own.
 func (c *Client) Walk(ctx context.Context, balances bool) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
+		ctx, cancel := context.WithCancelCause(ctx)
 		var fetches sync.WaitGroup
 		defer fetches.Wait()
-		defer cancel()
+		defer cancel(nil)
 
 		page, err := c.Page(ctx, 1, balances)
 		if err != nil {
@@ -43,6 +43,9 @@ func (c *Client) Walk(ctx context.Context, balances bool) iter.Seq2[*Page, error
 					case slots <- struct{}{}:
 						defer func() { <-slots }()
 						page, err := c.Page(ctx, number, balances)
+						if err != nil {
+							cancel(err) // whoever waits for quota waits in vain
+						}
 						result <- fetched{page, err}
 					case <-ctx.Done():
 						result <- fetched{nil, ctx.Err()}
@@ -55,7 +58,7 @@ func (c *Client) Walk(ctx context.Context, balances bool) iter.Seq2[*Page, error
 			got := <-ahead[0]
 			ahead = ahead[1:]
 			if got.err != nil {
-				yield(nil, got.err)
+				yield(nil, context.Cause(ctx))
 				return
 			}
 			if !yield(got.page, nil) || len(got.page.Rows) == 0 {
