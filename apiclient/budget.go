@@ -116,17 +116,26 @@ func (b *budget) take(now time.Time) (release func(), wait time.Duration, cause 
 	return func() { b.release(slot, time.Now()) }, 0, ""
 }
 
-// reserveWait is how long a request at now must wait for the API's quota.
+// reserveWait is how long a request at now must wait for the API's quota. Once
+// the reset has come, one request asks how things stand before others follow.
 func (b *budget) reserveWait(now time.Time) time.Duration {
-	untilReset := b.quota.until.Sub(now)
-	if untilReset <= 0 {
-		return 0 // nothing is known about the quota any more
-	}
-	afterwards := b.quota.remaining - b.inFlight - 1
-	if float64(afterwards) >= b.reserve*float64(b.quota.limit) {
+	if b.quota.limit == 0 || b.short(b.inFlight+1) <= 0 {
 		return 0
 	}
-	return min(untilReset, b.lastSent.Add(b.interval).Sub(now))
+	wait := b.quota.until.Sub(now)
+	if wait <= 0 {
+		if b.inFlight == 0 {
+			return 0
+		}
+		wait = waitStep
+	}
+	return min(wait, b.lastSent.Add(b.interval).Sub(now))
+}
+
+// short is by how many requests the quota falls below the reserve when so many
+// more have been sent.
+func (b *budget) short(sent int) float64 {
+	return b.reserve*float64(b.quota.limit) - float64(b.quota.remaining-sent)
 }
 
 // release notes that the request in the slot has ended. The API has seen it by
@@ -158,7 +167,14 @@ func (b *budget) observe(h http.Header, now time.Time) {
 
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.quota = quota{limit: limit, remaining: remaining, until: now.Add(until)}
+	waited := b.short(0) > 0 && !now.Before(b.quota.until)
+	b.quota = quota{limit: limit, remaining: remaining}
+	if short := b.short(0); waited && short > 0 {
+		// The reset came and did not fill the quota up: the window rolls, and
+		// gives back what is missing no faster than production used it.
+		until = max(until, time.Duration(short/float64(limit)*float64(window)))
+	}
+	b.quota.until = now.Add(until)
 }
 
 // pause holds every request back for the wait that an answer asks for, if it
@@ -169,6 +185,14 @@ func (b *budget) pause(wait time.Duration, now time.Time) {
 	if until := now.Add(wait); until.After(b.pausedUntil) {
 		b.pausedUntil = until
 	}
+}
+
+// pausedBeyondInterval reports whether the API asked for a wait that outlasts a
+// refresh interval.
+func (b *budget) pausedBeyondInterval(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pausedUntil.Sub(now) > b.interval
 }
 
 // askedWait is the wait that a 429 or 503 asks for, at most maxWait: from

@@ -40,7 +40,7 @@ func newRig(t *testing.T, api *sandbox.Sandbox, change func(*apiclient.Options))
 		APIKey:    apiclient.SecretValue(sandbox.DefaultAPIKey),
 		APISecret: apiclient.SecretValue(sandbox.DefaultAPISecret),
 		PageSize:  100, Timeout: 15 * time.Second, MaxConcurrency: 4,
-		RateLimit: 100_000, RefreshInterval: time.Minute,
+		RateLimit: 100_000, RateReserve: 0.5, RefreshInterval: time.Minute,
 		BreakerFailures: 1000, BreakerCooldown: 30 * time.Second,
 		Logger:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Registerer: r.reg,
