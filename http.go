@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/exporter-toolkit/web"
 
+	"yativo-card-exporter/alerts"
 	"yativo-card-exporter/collector"
 )
 
@@ -22,10 +23,15 @@ func newHandler(c config, registry *prometheus.Registry, refresher *collector.Re
 		Links: []web.LandingLinks{
 			{Address: "/metrics", Text: "Metrics"},
 			{Address: "/stalled", Text: "Stalled customers", Description: "JSON; wants a web configuration with credentials, or loopback"},
+			{Address: "/runbook", Text: "Runbook", Description: "what each alert means and what to do"},
 			{Address: "/-/ready", Text: "Ready", Description: "whether there is a first snapshot"},
 			{Address: "/-/healthy", Text: "Healthy", Description: "whether the process is alive"},
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	runbook, err := alerts.RunbookHTML()
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +44,10 @@ func newHandler(c config, registry *prometheus.Registry, refresher *collector.Re
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", landing)
 	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /runbook", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(runbook)
+	})
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "The process is alive.\n")
 	})

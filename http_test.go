@@ -46,7 +46,7 @@ func TestLandingPageLinksWhatThereIs(t *testing.T) {
 	if status != http.StatusOK {
 		t.Fatalf("status %d", status)
 	}
-	for _, link := range []string{"/metrics", "/stalled", "/-/ready", "/-/healthy"} {
+	for _, link := range []string{"/metrics", "/stalled", "/runbook", "/-/ready", "/-/healthy"} {
 		if !strings.Contains(page, `href="`+link+`"`) {
 			t.Errorf("no link to %s", link)
 		}

@@ -26,6 +26,7 @@ import (
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	promversion "github.com/prometheus/common/version"
 
+	"yativo-card-exporter/alerts"
 	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/collector"
 	"yativo-card-exporter/onboarding"
@@ -71,6 +72,8 @@ func run(ctx context.Context, p process) int {
 		err = demoCommand(ctx, p)
 	case "check":
 		err = withoutArguments(p, func() error { return checkCommand(ctx, p) })
+	case "alerts":
+		return alerts.Command(p.args, p.stdout, p.stderr)
 	case "healthcheck":
 		err = withoutArguments(p, func() error { return healthcheckCommand(ctx, p) })
 	case "version", "--version", "-version":
