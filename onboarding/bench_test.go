@@ -26,8 +26,8 @@ func ids(n int) []string {
 	return all
 }
 
-func openAt(t testing.TB, path string) *onboarding.Tracker {
-	t.Helper()
+func openAt(tb testing.TB, path string) *onboarding.Tracker {
+	tb.Helper()
 	tracker, err := onboarding.Open(onboarding.Options{
 		Thresholds:      onboarding.DefaultThresholds(),
 		RefreshInterval: time.Minute,
@@ -35,9 +35,9 @@ func openAt(t testing.TB, path string) *onboarding.Tracker {
 		Logger:          slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = tracker.Close() })
+	tb.Cleanup(func() { _ = tracker.Close() })
 	return tracker
 }
 

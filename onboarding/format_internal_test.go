@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,12 +14,12 @@ import (
 
 // walkedFile returns a state file after several walks, and what it held after
 // the last of them and after the one before.
-func walkedFile(t testing.TB) (contents []byte, last, former map[uint64]record) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "state.db")
+func walkedFile(tb testing.TB) (contents []byte, last, former map[uint64]record) {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "state.db")
 	tracker, err := Open(Options{Thresholds: DefaultThresholds(), RefreshInterval: time.Minute, Path: path})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	for round := range 3 {
@@ -34,10 +33,10 @@ func walkedFile(t testing.TB) (contents []byte, last, former map[uint64]record) 
 		last = held(tracker.customers)
 	}
 	if err := tracker.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if contents, err = os.ReadFile(path); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return contents, last, former
 }
@@ -103,31 +102,33 @@ func TestNewerFormat(t *testing.T) {
 // that fit, so that what lies behind the checksums is reached too.
 func FuzzDecode(f *testing.F) {
 	whole, _, _ := walkedFile(f)
-	f.Add(whole)
-	f.Add(whole[:len(whole)-1])
-	f.Add(whole[:slotOffset])
-	f.Add([]byte(magic))
-	f.Fuzz(func(t *testing.T, file []byte) {
+	f.Add(whole[:headerSize], whole[slotOffset:][:slotSize], whole[2*slotOffset:][:slotSize], whole[logOffset:])
+	f.Fuzz(func(t *testing.T, header, slot0, slot1, log []byte) {
+		file := make([]byte, logOffset, logOffset+len(log))
+		copy(file[2*slotOffset:], slot1)
+		copy(file[slotOffset:2*slotOffset], slot0)
+		copy(file[:slotOffset], header)
+		file = append(file, log...)
 		_, _ = decode(bytes.NewReader(file))
-		if len(file) < logOffset {
-			return
-		}
-		file = seal(bytes.Clone(file))
-		result, err := decode(bytes.NewReader(file))
+
+		result, err := decode(bytes.NewReader(seal(file)))
 		if err != nil {
 			if !errors.Is(err, errCorrupt) && !errors.Is(err, ErrNewerFormat) {
 				t.Fatalf("decode says %v", err)
 			}
 			return
 		}
-		var log bytes.Buffer
+		var written bytes.Buffer
 		again := slot{sequence: result.sequence, history: result.history}
-		if err := again.writeLog(&log, result.customers, 0); err != nil {
+		if err := again.writeLog(&written, result.customers, 0); err != nil {
 			t.Fatal(err)
 		}
-		copied, err := decodeLog(fileOf(log.Bytes()), again)
+		copied, err := decodeLog(bytes.NewReader(append(make([]byte, logOffset), written.Bytes()...)), again)
 		if err != nil || !maps.Equal(held(copied), held(result.customers)) {
 			t.Fatalf("what was read does not survive being written: %v", err)
+		}
+		if s, ok := decodeSlot(again.append(nil)); !ok || s != again {
+			t.Fatalf("slot %+v is read as %+v", again, s)
 		}
 	})
 }
@@ -148,8 +149,4 @@ func seal(file []byte) []byte {
 		putCRC(b)
 	}
 	return file
-}
-
-func fileOf(log []byte) io.ReaderAt {
-	return bytes.NewReader(append(make([]byte, logOffset), log...))
 }

@@ -20,6 +20,7 @@ import (
 type program struct {
 	t        *rapid.T
 	folder   string
+	life     int
 	files    int
 	tracker  *onboarding.Tracker
 	registry *prometheus.Registry
@@ -31,7 +32,9 @@ type program struct {
 
 const refreshInterval = time.Minute
 
-func (p *program) path() string { return filepath.Join(p.folder, fmt.Sprintf("state-%d.db", p.files)) }
+func (p *program) path() string {
+	return filepath.Join(p.folder, fmt.Sprintf("%d-%d.db", p.life, p.files))
+}
 
 func (p *program) open() {
 	p.registry = prometheus.NewRegistry()
@@ -286,14 +289,11 @@ func gather(t interface{ Fatal(...any) }, registry *prometheus.Registry) map[str
 }
 
 func TestTrackerAgreesWithThePlainModel(t *testing.T) {
-	parent := t.TempDir()
+	folder, lives := t.TempDir(), 0
 	rapid.Check(t, func(t *rapid.T) {
-		folder, err := os.MkdirTemp(parent, "")
-		if err != nil {
-			t.Fatal(err)
-		}
+		lives++
 		p := &program{
-			t: t, folder: folder,
+			t: t, folder: folder, life: lives,
 			model:  newModel(onboarding.DefaultThresholds(), 600),
 			now:    time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
 			people: map[string]*modelRow{},

@@ -92,8 +92,7 @@ func (b *tally) finish() *Report {
 		if b.oldest[s] != 0 {
 			report.OldestEntry[s] = moment(min(b.oldest[s], b.now))
 		}
-		list := b.tracker.listStalled(s, b.now)
-		report.StalledCustomers[s] = list[:min(len(list), MaxStalledListed)]
+		report.StalledCustomers[s] = b.tracker.listStalled(s, b.now)
 	}
 	return &report
 }

@@ -351,19 +351,19 @@ func TestListIsOldestFirstAndBounded(t *testing.T) {
 	r := newRig(t)
 	r.walk(0, nil)
 	people, created := population{}, map[string]time.Time{}
-	for i := range 1500 {
-		id := fmt.Sprintf("%04d", (i*7)%1500)
-		people[id], created[id] = otp, start.Add(-2*day-time.Duration((i*7)%1500)*time.Minute)
+	for i := range 5000 {
+		id := fmt.Sprintf("%04d", (i*7)%5000)
+		people[id], created[id] = otp, start.Add(-2*day-time.Duration((i*7)%5000)*time.Minute)
 	}
 	w := r.observe(time.Minute, people, created)
 	w.Observe(onboarding.Observation{ID: "oldest", ExternalID: "someone@example.com", Status: otp, CreatedAt: start.Add(-6 * day)})
 	report := w.Commit(r.now, true)
 	list := report.StalledCustomers[otp]
-	if report.Stalled[otp] != 1501 || len(list) != onboarding.MaxStalledListed {
+	if report.Stalled[otp] != 5001 || len(list) != onboarding.MaxStalledListed {
 		t.Fatalf("%d are stalled and %d listed", report.Stalled[otp], len(list))
 	}
 	for i, c := range list {
-		want := fmt.Sprintf("%04d", 1500-i)
+		want := fmt.Sprintf("%04d", 5000-i)
 		if i == 0 {
 			want = "oldest"
 		}

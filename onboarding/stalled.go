@@ -3,7 +3,6 @@ package onboarding
 import (
 	"bytes"
 	"cmp"
-	"container/heap"
 	"slices"
 	"strings"
 	"time"
@@ -36,49 +35,43 @@ type candidate struct {
 	id, externalID   []byte
 }
 
-func (c *candidate) compare(o *candidate) int {
-	return cmp.Or(cmp.Compare(c.entered, o.entered), bytes.Compare(c.id, o.id))
+func byEntry(a, b candidate) int {
+	return cmp.Or(cmp.Compare(a.entered, b.entered), bytes.Compare(a.id, b.id))
 }
 
-// oldest is a heap of the MaxStalledListed candidates who entered first, the
-// youngest of them on top.
-type oldest []candidate
+// oldest collects candidates. It holds twice as many as are listed, at most,
+// and when it is full lets go of the younger half.
+type oldest struct {
+	candidates []candidate
+	full       bool // it once was: the first MaxStalledListed are the oldest of then
+}
 
-func (h oldest) Len() int           { return len(h) }
-func (h oldest) Less(i, j int) bool { return h[i].compare(&h[j]) > 0 }
-func (h oldest) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (o *oldest) reset() { o.candidates, o.full = o.candidates[:0], false }
 
-// Push and Pop complete heap.Interface; offer calls heap.Fix alone, which does
-// not allocate.
-func (*oldest) Push(any) {}
-
-// Pop is never called.
-func (*oldest) Pop() any { return nil }
-
-func (h *oldest) reset() { *h = (*h)[:0] }
-
-func (h *oldest) offer(r *record, o Observation) {
-	at, full := 0, len(*h) == MaxStalledListed
-	if full {
-		youngest := &(*h)[0]
-		if r.entered > youngest.entered || r.entered == youngest.entered && o.ID >= string(youngest.id) {
+func (o *oldest) offer(r *record, row Observation) {
+	if o.full {
+		last := &o.candidates[MaxStalledListed-1]
+		if r.entered > last.entered || r.entered == last.entered && row.ID > string(last.id) {
 			return
 		}
-	} else {
-		at = len(*h)
-		*h = slices.Grow(*h, 1)[:at+1]
 	}
-	c := &(*h)[at]
-	c.entered, c.created, c.before, c.createdAt = r.entered, r.created, r.has(before), o.CreatedAt
-	c.id = append(c.id[:0], o.ID...)
-	c.externalID = append(c.externalID[:0], o.ExternalID...)
-	heap.Fix(h, at)
+	n := len(o.candidates)
+	o.candidates = slices.Grow(o.candidates, 1)[:n+1]
+	c := &o.candidates[n]
+	c.entered, c.created, c.before, c.createdAt = r.entered, r.created, r.has(before), row.CreatedAt
+	c.id = append(c.id[:0], row.ID...)
+	c.externalID = append(c.externalID[:0], row.ExternalID...)
+	if len(o.candidates) == 2*MaxStalledListed {
+		slices.SortFunc(o.candidates, byEntry)
+		o.candidates, o.full = o.candidates[:MaxStalledListed], true
+	}
 }
 
-// listStalled returns the candidates in s who are stalled at now, oldest first.
+// listStalled returns the candidates in s who are stalled at now, oldest
+// first, at most MaxStalledListed of them.
 func (t *Tracker) listStalled(s Status, now uint32) []StalledCustomer {
-	candidates := slices.Concat(t.leaving[s], t.stalled[s])
-	slices.SortFunc(candidates, func(a, b candidate) int { return a.compare(&b) })
+	candidates := slices.Concat(t.leaving[s].candidates, t.stalled[s].candidates)
+	slices.SortFunc(candidates, byEntry)
 	var list []StalledCustomer
 	for _, c := range candidates {
 		if t.classify(s, c.entered, c.created, now) != stalled {
@@ -94,7 +87,9 @@ func (t *Tracker) listStalled(s Status, now uint32) []StalledCustomer {
 		if external := string(c.externalID); !strings.Contains(external, "@") {
 			customer.ExternalID = external
 		}
-		list = append(list, customer)
+		if list = append(list, customer); len(list) == MaxStalledListed {
+			break
+		}
 	}
 	return list
 }

@@ -294,3 +294,28 @@ func TestCorruptFileIsMovedAside(t *testing.T) {
 		ages(t, report, kyc, 1, 0)
 	}
 }
+
+func TestDamagedSlotCostsNoClock(t *testing.T) {
+	for _, slot := range []int64{4096, 8192} {
+		r := newRig(t)
+		for range 4 {
+			r.walk(time.Minute, population{"a": kyc})
+		}
+		if err := r.tracker.Close(); err != nil {
+			t.Fatal(err)
+		}
+		contents, err := os.ReadFile(r.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents[slot+9] ^= 1
+		if err := os.WriteFile(r.path, contents, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.open()
+		if kept, err := os.ReadFile(r.path + ".corrupt-1"); err != nil || !bytes.Equal(kept, contents) {
+			t.Errorf("the damaged file is not kept, %v", err)
+		}
+		ages(t, r.walk(time.Minute, population{"a": kyc}), kyc, 1, 4*time.Minute)
+	}
+}

@@ -132,7 +132,7 @@ func (t *Tracker) load(path string) error {
 		t.log.Error("The state file is corrupt. It was moved aside and tracking starts anew.",
 			"file", path, "kept", found.aside, "err", found.damage)
 	case found.damage != nil:
-		t.log.Error("The state file is damaged. It was moved aside and tracking goes on with what is whole, the last walk excepted.",
+		t.log.Error("The state file is damaged. It was moved aside and tracking goes on; the last walk before may be lost.",
 			"file", path, "kept", found.aside, "err", found.damage)
 	case anew:
 		t.log.Info("The state file holds no walk yet. Tracking starts with the first one.", "file", path)
