@@ -1,0 +1,136 @@
+// Package dashboards holds the Grafana dashboards that the exporter ships:
+// onboarding, balances, and the exporter itself.
+package dashboards
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+//go:generate go run -C ../tools/dashboards . ../../dashboards
+
+//go:embed yativo-card-*.json
+var files embed.FS
+
+// The names of the dashboards are their uids without this prefix.
+const prefix = "yativo-card-"
+
+// defaultRunbookURL is the address of the runbook that the embedded dashboards
+// link to.
+const defaultRunbookURL = "http://localhost:10101/runbook"
+
+const usage = `Usage: dashboards [-runbook-url ADDRESS] [-o FOLDER] [NAME...]
+
+Writes the Grafana dashboards as JSON, ready to import: to standard output one
+by its name, or several as a JSON array; with -o each to a file of the folder.
+The names are %s; all are meant if there is none.
+
+`
+
+// Command runs the dashboards command and returns its exit code: 0, 1 if
+// nothing could be written, 2 for arguments that cannot be used.
+func Command(args []string, stdout, stderr io.Writer) int {
+	set := flag.NewFlagSet("dashboards", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	set.Usage = func() {
+		fmt.Fprintf(stderr, usage, strings.Join(Names(), ", "))
+		set.PrintDefaults()
+	}
+	folder := set.String("o", "", "write to files of this `folder`, which is made if need be, instead of to standard output")
+	runbookURL := set.String("runbook-url", defaultRunbookURL, "`address` of the runbook that the dashboards link to")
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	case !isAddress(*runbookURL):
+		fmt.Fprintf(stderr, "dashboards: -runbook-url is %q, must be an http or https address\n", *runbookURL)
+		return 2
+	}
+	names := set.Args()
+	for _, name := range names {
+		if !slices.Contains(Names(), name) {
+			fmt.Fprintf(stderr, "dashboards: there is no dashboard %q, use %s\n", name, strings.Join(Names(), ", "))
+			return 2
+		}
+	}
+	if len(names) == 0 {
+		names = Names()
+	}
+	if err := write(names, *folder, *runbookURL, stdout); err != nil {
+		fmt.Fprintf(stderr, "dashboards: write the dashboards: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// Names lists the dashboards in the order in which they are read.
+func Names() []string { return []string{"onboarding", "balances", "exporter"} }
+
+// JSON returns a dashboard by its name, or an error that lists the names.
+func JSON(name string) ([]byte, error) {
+	content, err := files.ReadFile(prefix + name + ".json")
+	if err != nil {
+		return nil, fmt.Errorf("dashboard %q does not exist, use one of %s", name, strings.Join(Names(), ", "))
+	}
+	return content, nil
+}
+
+// write writes dashboards to the files of a folder or, without one, to stdout.
+func write(names []string, folder, runbookURL string, stdout io.Writer) error {
+	all := make([][]byte, 0, len(names))
+	for _, name := range names {
+		content, err := JSON(name)
+		if err != nil {
+			return err
+		}
+		all = append(all, bytes.ReplaceAll(content, quoted(defaultRunbookURL), quoted(runbookURL)))
+	}
+	if folder != "" {
+		return writeFiles(names, all, folder)
+	}
+	text := all[0]
+	if len(all) > 1 {
+		text = fmt.Appendf(nil, "[\n%s]\n", bytes.Join(all, []byte(",\n")))
+	}
+	_, err := stdout.Write(text)
+	return err
+}
+
+// writeFiles writes each dashboard to a file of its own. They are made for
+// Grafana, which reads them under its own user; nothing in them is secret.
+func writeFiles(names []string, contents [][]byte, folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // see above
+		return err
+	}
+	for i, name := range names {
+		if err := os.WriteFile(filepath.Join(folder, prefix+name+".json"), contents[i], 0o644); err != nil { //nolint:gosec // see above
+			return err
+		}
+	}
+	return nil
+}
+
+// quoted is a text as JSON.
+func quoted(text string) []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(text) // A text can always be encoded.
+	return bytes.TrimSpace(b.Bytes())
+}
+
+func isAddress(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+)
+
+// The colours of a judgement. They are the same everywhere, mean nothing else
+// anywhere, and are taken from a palette that the colour-blind can tell apart.
+const (
+	good    = "#009E73" // Nothing to do.
+	watch   = "#E69F00" // Look at it today.
+	bad     = "#D55E00" // Somebody should act now.
+	unknown = "#5C6066" // Not known, which is not good.
+)
+
+// The colours of what is measured, where no judgement is meant.
+const (
+	neutral = "#4C8DFF"
+	second  = "#CC79A7"
+	third   = "#88CCEE"
+)
+
+// paint is the colour of the series whose names end in a suffix.
+type paint struct{ suffix, colour string }
+
+// statusPaint holds the statuses' colours. The customers' way leads to green.
+func statusPaint() []paint {
+	return []paint{
+		{"otp_requested", "#9DB2BF"},
+		{"otp_verified", third},
+		{"kyc_initiated", neutral},
+		{"kyc_completed", second},
+		{"safe_deploying", "#9A4FB5"},
+		{"card_created", "#66C2A5"},
+		{"active", good},
+		{"unknown", unknown},
+	}
+}
+
+// painted are the overrides that give series their colours.
+func painted(paints []paint) []cog.Builder[dashboard.DashboardFieldConfigSourceOverrides] {
+	var overrides []cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]
+	for _, p := range paints {
+		overrides = append(overrides, override("byRegexp", "/"+p.suffix+"$/", set("color", fixed(p.colour))))
+	}
+	return overrides
+}
+
+// override changes how the fields look that a matcher finds.
+func override(matcher, what string, properties ...dashboard.DynamicConfigValue) cog.Builder[dashboard.DashboardFieldConfigSourceOverrides] {
+	return dashboard.NewDashboardFieldConfigSourceOverridesBuilder().
+		Matcher(dashboard.MatcherConfig{Id: matcher, Options: what}).
+		Properties(properties)
+}
+
+func named(name string, properties ...dashboard.DynamicConfigValue) cog.Builder[dashboard.DashboardFieldConfigSourceOverrides] {
+	return override("byName", name, properties...)
+}
+
+func set(id string, value any) dashboard.DynamicConfigValue {
+	return dashboard.DynamicConfigValue{Id: id, Value: value}
+}
+
+func fixed(colour string) map[string]any {
+	return map[string]any{"mode": dashboard.FieldColorModeIdFixed, "fixedColor": colour}
+}
+
+// dashed draws a limit that others are held against.
+func dashed(name, colour string) cog.Builder[dashboard.DashboardFieldConfigSourceOverrides] {
+	return override("byRegexp", "/"+name+"$/",
+		set("color", fixed(colour)),
+		set("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{8, 6}}),
+		set("custom.fillOpacity", 0))
+}
+
+func fixedColour(colour string) cog.Builder[dashboard.FieldColor] {
+	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdFixed).FixedColor(colour)
+}
+
+func byThreshold() cog.Builder[dashboard.FieldColor] {
+	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)
+}
+
+// step is a limit from which on a colour holds.
+type step struct {
+	from   float64
+	colour string
+}
+
+// steps are thresholds. Below the first, and where there is no value at all,
+// the colour is that of the unknown, so that missing data never look good.
+func steps(list ...step) cog.Builder[dashboard.ThresholdsConfig] {
+	thresholds := []dashboard.Threshold{{Color: unknown}}
+	for _, s := range list {
+		thresholds = append(thresholds, dashboard.Threshold{Value: cog.ToPtr(s.from), Color: s.colour})
+	}
+	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(thresholds)
+}
+
+// lines are thresholds that are drawn across a graph.
+func lines(list ...step) cog.Builder[dashboard.ThresholdsConfig] {
+	thresholds := []dashboard.Threshold{{Color: "transparent"}}
+	for _, s := range list {
+		thresholds = append(thresholds, dashboard.Threshold{Value: cog.ToPtr(s.from), Color: s.colour})
+	}
+	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(thresholds)
+}
+
+// word is what a value means, and the colour that goes with it.
+type word struct{ value, text, colour string }
+
+// words replace values by what they mean.
+func words(list ...word) []dashboard.ValueMapping {
+	options := make(map[string]dashboard.ValueMappingResult, len(list))
+	for i, w := range list {
+		result := dashboard.ValueMappingResult{Text: cog.ToPtr(w.text), Index: cog.ToPtr(int32(i))}
+		if w.colour != "" {
+			result.Color = cog.ToPtr(w.colour)
+		}
+		options[w.value] = result
+	}
+	return []dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{Type: dashboard.MappingTypeValueToText, Options: options}}}
+}

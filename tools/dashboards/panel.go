@@ -1,0 +1,177 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/heatmap"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
+	"github.com/grafana/grafana-foundation-sdk/go/stat"
+	"github.com/grafana/grafana-foundation-sdk/go/statetimeline"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
+	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
+)
+
+// about is what every panel says of itself. The text ends with what to do when
+// the panel is red.
+type about struct {
+	title, text   string
+	width, height uint32 // In the grid's units: 24 make the screen's width, one is 38 pixels high.
+}
+
+// The kinds of panel, each with the settings that all of its kind share.
+
+// stats are values of now, large. Their queries are instant ones: a range would
+// go on showing the last value after the series has vanished.
+func stats(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *stat.PanelBuilder {
+	return stat.NewPanelBuilder().
+		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
+		Datasource(source()).Targets(queries).Unit(unit).NoValue("No data").
+		GraphMode(common.BigValueGraphModeNone).
+		ColorMode(common.BigValueColorModeValue).
+		JustifyMode(common.BigValueJustifyModeCenter).
+		Orientation(common.VizOrientationAuto).
+		TextMode(common.BigValueTextModeValue).
+		ColorScheme(fixedColour(neutral)).
+		ReduceOptions(lastValue())
+}
+
+// verdict is a judgement in words, on the judgement's colour.
+func verdict(a about, list []word, query string) *stat.PanelBuilder {
+	return stats(a, "none", now(query, "")).
+		ColorMode(common.BigValueColorModeBackground).
+		ColorScheme(byThreshold()).
+		Thresholds(steps()).
+		Mappings(words(list...))
+}
+
+// bars compare values of now.
+func bars(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *bargauge.PanelBuilder {
+	return bargauge.NewPanelBuilder().
+		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
+		Datasource(source()).Targets(queries).Unit(unit).NoValue("No data").Min(0).
+		Orientation(common.VizOrientationHorizontal).
+		DisplayMode(common.BarGaugeDisplayModeBasic).
+		ValueMode(common.BarGaugeValueModeText).
+		NamePlacement(common.BarGaugeNamePlacementLeft).
+		ShowUnfilled(false).
+		ColorScheme(fixedColour(neutral)).
+		ReduceOptions(lastValue())
+}
+
+// graph shows values over time. A gap stays a gap.
+func graph(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *timeseries.PanelBuilder {
+	return timeseries.NewPanelBuilder().
+		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
+		Datasource(source()).Targets(queries).Unit(unit).NoValue("No data in this time range").
+		AxisSoftMin(0).
+		LineWidth(2).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
+		LineInterpolation(common.LineInterpolationStepAfter).
+		SpanNulls(common.BoolOrFloat64{Bool: cog.ToPtr(false)}).
+		Legend(legend()).Tooltip(tooltip())
+}
+
+// stacked makes a graph one of events, piled up in bars.
+func stacked(g *timeseries.PanelBuilder) *timeseries.PanelBuilder {
+	return g.DrawStyle(common.GraphDrawStyleBars).FillOpacity(80).LineWidth(0).
+		Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal).Group("A"))
+}
+
+// limits makes a graph draw its thresholds.
+func limits(g *timeseries.PanelBuilder, list ...step) *timeseries.PanelBuilder {
+	return g.Thresholds(lines(list...)).
+		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
+}
+
+// timeline shows which state held when.
+func timeline(a about, list []word, queries ...cog.Builder[variants.Dataquery]) *statetimeline.PanelBuilder {
+	return statetimeline.NewPanelBuilder().
+		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
+		Datasource(source()).Targets(queries).Unit("none").NoValue("Nothing in this time range").
+		Mappings(words(list...)).
+		ColorScheme(byThreshold()).Thresholds(steps()).
+		MergeValues(true).ShowValue(common.VisibilityModeAuto).
+		RowHeight(0.8).FillOpacity(80).
+		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(false).
+			DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).Calcs([]string{})).
+		Tooltip(tooltip())
+}
+
+// density shows how a population spreads over the buckets of a histogram that
+// describes the present, so the counts are drawn as they are.
+func density(a about, unit, query string) *heatmap.PanelBuilder {
+	return heatmap.NewPanelBuilder().
+		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
+		Datasource(source()).NoValue("No data in this time range").
+		WithTarget(over(query, "{{le}}").Format(prometheus.PromQueryFormatHeatmap)).
+		Calculate(false).CellGap(1).
+		Unit("short").
+		CellValues(heatmap.NewCellValuesBuilder().Unit("short").Decimals(0)).
+		YAxis(heatmap.NewYAxisConfigBuilder().Unit(unit).AxisPlacement(common.AxisPlacementLeft)).
+		Color(heatmap.NewHeatmapColorOptionsBuilder().Mode(heatmap.HeatmapColorModeScheme).
+			Scheme("Viridis").Scale(heatmap.HeatmapColorScaleExponential).Exponent(0.5).Steps(64).Fill(neutral)).
+		Tooltip(heatmap.NewHeatmapTooltipBuilder().Mode(common.TooltipDisplayModeSingle).YHistogram(false)).
+		ExemplarsColor(unknown).
+		ShowLegend()
+}
+
+// column is a column of a table: its name, the query of its values and how they
+// look. The name is also what the query's letter is renamed to.
+type column struct {
+	name, expr string
+	properties []dashboard.DynamicConfigValue
+}
+
+// grid is a table with a row for each value of a label, joined from a query for
+// each column, the worst first.
+func grid(a about, label, labelName, worst string, columns []column) *table.PanelBuilder {
+	t := table.NewPanelBuilder().
+		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
+		Datasource(source()).Unit("none").NoValue("–").
+		ShowHeader(true).CellHeight(common.TableCellHeightSm).
+		Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{})).
+		SortBy([]cog.Builder[common.TableSortByFieldState]{
+			common.NewTableSortByFieldStateBuilder().DisplayName(worst).Desc(true),
+		})
+	names, order := map[string]string{label: labelName}, map[string]int{label: 0}
+	overrides := make([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides], 0, len(columns))
+	for i, c := range columns {
+		t.WithTarget(now(c.expr, "").Format(prometheus.PromQueryFormatTable))
+		field := "Value #" + string(rune('A'+i))
+		names[field], order[field] = c.name, i+1
+		if len(c.properties) > 0 {
+			overrides = append(overrides, named(c.name, c.properties...))
+		}
+	}
+	return t.Overrides(overrides).Transformations([]dashboard.DataTransformerConfig{
+		{Id: "merge", Options: map[string]any{}},
+		{Id: "organize", Options: map[string]any{
+			"excludeByName": map[string]bool{"Time": true}, "indexByName": order, "renameByName": names,
+		}},
+	})
+}
+
+func lastValue() cog.Builder[common.ReduceDataOptions] {
+	return common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}).Values(false).Fields("")
+}
+
+func legend() cog.Builder[common.VizLegendOptions] {
+	return common.NewVizLegendOptionsBuilder().ShowLegend(true).
+		DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).Calcs([]string{})
+}
+
+func tooltip() cog.Builder[common.VizTooltipOptions] {
+	return common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending)
+}
+
+// now asks for values of now.
+func now(expr, name string) *prometheus.DataqueryBuilder {
+	return prometheus.NewDataqueryBuilder().Datasource(source()).Expr(expr).Instant().LegendFormat(name)
+}
+
+// over asks for values over the time range.
+func over(expr, name string) *prometheus.DataqueryBuilder {
+	return prometheus.NewDataqueryBuilder().Datasource(source()).Expr(expr).Range().LegendFormat(name)
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+)
+
+// The panels that more than one page begins with.
+
+func believe(a about, part, timestamp string) cog.Builder[dashboard.Panel] {
+	a.title = "Current?"
+	a.text = "Whether the numbers on this page can be believed: the age of the " + part +
+		"' data against the limit in force, and the latest refresh. If it is not green: open the Exporter dashboard and find the reason of the failures; act on nothing else here before."
+	return verdict(a, []word{
+		{"0", "Yes", good},
+		{"1", "Yes, but refreshes fail", watch},
+		{"2", "No: too old", bad},
+		{"3", "No data", bad},
+	}, believable(part, timestamp))
+}
+
+// alerting counts the alerts that fire. The watchdog, which always fires, tells
+// none from rules that are not loaded.
+func alerting(a about) cog.Builder[dashboard.Panel] {
+	a.title = "Alerts"
+	a.text = "Alerts of this program that fire now. If it is red: the Alerts timeline below names them, and the runbook says what to do. Unknown means that the shipped rules are not loaded."
+	return stats(a, "none", now("count ("+firing()+`) or 0 * count (ALERTS{alertname="YativoCardWatchdog", alertstate="firing"})`, "")).
+		NoValue("Unknown").
+		ColorMode(common.BigValueColorModeBackground).
+		ColorScheme(byThreshold()).
+		Thresholds(steps(step{0, good}, step{1, bad})).
+		Mappings(words(word{"0", "None", ""}))
+}
+
+// alertHistory shows which alerts fired when.
+func alertHistory(a about) cog.Builder[dashboard.Panel] {
+	a.title = "Alerts that fired"
+	a.text = "The alerts of this program over time, pages above tickets. While one is red: follow its section of the runbook. Empty is good news only if the shipped rules are loaded, see the number of alerts above."
+	return timeline(a, []word{{"1", "ticket", watch}, {"2", "page", bad}},
+		over("2 * max by (alertname) ("+firing(`severity="critical"`)+")\nor max by (alertname) ("+firing(`severity="warning"`)+")", "{{alertname}}"))
+}
