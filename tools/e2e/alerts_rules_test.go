@@ -1,0 +1,94 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"yativo-card-exporter/alerts"
+	"yativo-card-exporter/tools/toolbox"
+)
+
+// alertsFolder is the folder of the alert pack, as seen from here.
+const alertsFolder = root + "/alerts"
+
+// renderRules returns what the alerts command prints.
+func renderRules(t *testing.T, args ...string) string {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	if code := alerts.Command(args, &stdout, &stderr); code != 0 {
+		t.Fatalf("alerts %v: exit code %d: %s", args, code, stderr.String())
+	}
+	return stdout.String()
+}
+
+// runTool runs a tool to its end and returns what it printed; it must succeed.
+func runTool(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), toolbox.Binary(t, program), args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func writeFile(t *testing.T, folder, name, content string) string {
+	t.Helper()
+	path := filepath.Join(folder, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestAlertRulesAreAccepted(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for name, args := range map[string][]string{
+		"default.yml":   nil,
+		"rehearsal.yml": {"-time-scale", "1440"},
+		"jobs.yml":      {"-job", `cards-eu,cards.us,"odd"`, "-label", `note=a "quoted": #1`},
+	} {
+		path := writeFile(t, folder, name, renderRules(t, args...))
+		runTool(t, "promtool", "check", "rules", "--lint-fatal", path)
+	}
+	// With several jobs a regular expression is needed, and with one it is not.
+	runTool(t, "pint", "--offline", "lint", "--fail-on=warning", filepath.Join(folder, "default.yml"), filepath.Join(folder, "jobs.yml"))
+}
+
+// The rules' own tests, which promtool also runs by hand: promtool test rules
+// alerts/*_test.yml.
+func TestAlertRules(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(alertsFolder + "/*_test.yml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("found the tests %v, %v", files, err)
+	}
+	folder := t.TempDir()
+	writeFile(t, folder, alerts.RulesFile, renderRules(t))
+	writeFile(t, folder, "quarterly.rules.yml", evaluatedEvery("15m", renderRules(t)))
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := string(content)
+			if strings.Contains(text, "evaluation_interval: 15m") {
+				text = strings.ReplaceAll(text, alerts.RulesFile, "quarterly.rules.yml")
+			}
+			runTool(t, "promtool", "test", "rules", writeFile(t, folder, filepath.Base(file), text))
+		})
+	}
+}
+
+// evaluatedEvery are rules that are evaluated less often, so that weeks pass in
+// seconds.
+func evaluatedEvery(interval, rules string) string {
+	return strings.ReplaceAll(rules, "interval: 1m\n", "interval: "+interval+"\n")
+}
