@@ -81,7 +81,7 @@ func worstStep() cog.Builder[dashboard.Panel] {
 // works without the rules and at the pace of any program.
 func kycVerdict() cog.Builder[dashboard.Panel] {
 	stalled := most("", "yativo_card_stalled_customers", kyc)
-	usual := "quantile_over_time(0.5, (" + stalled + ")[1w:5m])"
+	usual := "quantile_over_time(0.5, (" + stalled + ")[1w:1m])"
 	still := fmt.Sprintf("(%s >= bool 3) * (time() - %s > bool %s)", stalled,
 		most("", "yativo_card_last_advance_timestamp_seconds", kyc), most("", "yativo_card_stalled_after_seconds", kyc))
 	more := fmt.Sprintf("(%[1]s >= bool 5 + %[2]s) * (%[1]s >= bool 1.5 * %[2]s)", stalled, usual)
@@ -94,7 +94,7 @@ func kycVerdict() cog.Builder[dashboard.Panel] {
 func kycWaiting() cog.Builder[dashboard.Panel] {
 	waits := most("", "yativo_card_customers", kyc)
 	return stats(about{"Waiting for KYC", "Customers in kyc_initiated now, beside the median of the last seven days, which is what is usual for this program. If now is far above usual: look whether KYC moves, to the left.", 4, 4}, "none",
-		now(waits, "now"), now("quantile_over_time(0.5, ("+waits+")[1w:5m])", "usual")).
+		now(waits, "now"), now("quantile_over_time(0.5, ("+waits+")[1w:1m])", "usual")).
 		TextMode(common.BigValueTextModeValueAndName).
 		Orientation(common.VizOrientationVertical).
 		Decimals(0).
