@@ -43,9 +43,13 @@ type Params struct {
 	RunbookURL     string            // The page with the runbook; alerts add an anchor.
 	DashboardURL   string            // Grafana's root; alerts add the dashboard's path.
 	Jobs           []string          // The scrape jobs that must exist; alerts watch other jobs once they were seen.
-	TimeScale      float64           // Divides every duration, for rehearsals; 1 to 10000.
+	TimeScale      float64           // Divides every duration, for rehearsals; 1 to 10000. Windows without steps stay at 10 s.
 	Format         Format
 }
+
+// leastWindow is what a rehearsal leaves of a window, for scrapes that are a
+// few seconds apart.
+const leastWindow = 10 * time.Second
 
 // DefaultParams are the parameters of the checked-in rule file. Its links work
 // where exporter and Grafana run on the reader's own machine.
@@ -147,8 +151,14 @@ func (p Params) funcs() template.FuncMap {
 		d, err := model.ParseDuration(s)
 		return model.Duration(scaled(time.Duration(d))).String(), err
 	}
+	// A window that holds no two scrapes sees nothing.
+	window := func(s string) (string, error) {
+		d, err := model.ParseDuration(s)
+		return model.Duration(max(scaled(time.Duration(d)), leastWindow)).String(), err
+	}
 	return template.FuncMap{
 		"d":       duration,
+		"window":  window,
 		"seconds": seconds,
 		"s": func(s string) (string, error) {
 			d, err := model.ParseDuration(s)
@@ -170,8 +180,8 @@ func (p Params) funcs() template.FuncMap {
 		"labels": p.labels,
 		"links":  p.links,
 		"ask": func(format, metric string, labels ...string) (string, error) {
-			window, err := duration("12h")
-			return ask(format, metric, window, labels), err
+			hold, err := window("12h")
+			return ask(format, metric, hold, labels), err
 		},
 	}
 }
@@ -200,7 +210,7 @@ func (p Params) links(alert, dashboard string, job bool) string {
 // ask is an annotation's question for the last value of another series of the
 // same program. A label is matched with the alert's own value of that name, or
 // with the literal behind its equals sign.
-func ask(format, metric, window string, labels []string) string {
+func ask(format, metric, hold string, labels []string) string {
 	var matchers, values []string
 	for _, label := range labels {
 		name, literal, fixed := strings.Cut(label, "=")
@@ -212,7 +222,7 @@ func ask(format, metric, window string, labels []string) string {
 		values = append(values, "$labels."+name)
 	}
 	return fmt.Sprintf(`{{ with printf "max(last_over_time(%s{%s}[%s]))" %s | query }}{{ . | first | value | %s }}{{ else }}unknown{{ end }}`,
-		metric, strings.Join(matchers, ","), window, strings.Join(values, " "), format)
+		metric, strings.Join(matchers, ","), hold, strings.Join(values, " "), format)
 }
 
 // prometheusRule wraps a rule file into the object that the Prometheus operator
