@@ -34,6 +34,7 @@ type fold struct {
 	withBalances       bool // every page carried them
 	distinct           int
 	minTotal, maxTotal int
+	shrank             bool // the total fell from one page to the next
 }
 
 func newFold(walk *onboarding.Walk, withBalances bool) *fold {
@@ -51,6 +52,7 @@ func (f *fold) read(pages iter.Seq2[*apiclient.Page, error]) error {
 		if err != nil {
 			return err
 		}
+		f.shrank = f.shrank || page.Total < f.customers.Total
 		f.customers.Total = page.Total
 		f.minTotal, f.maxTotal = min(f.minTotal, page.Total), max(f.maxTotal, page.Total)
 		f.withBalances = f.withBalances && page.Balances

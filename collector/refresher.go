@@ -203,7 +203,7 @@ func (r *Refresher) walk(ctx context.Context, balances bool) error {
 			return err
 		}
 		gap := f.gap()
-		if gap != 0 && r.mayWalkAgain(walks, time.Since(begun)) {
+		if (gap != 0 || f.shrank) && r.mayWalkAgain(walks, gap, time.Since(begun)) {
 			f.walk.Discard()
 			r.options.Logger.Debug("the pages do not add up, walking again", "rows", f.distinct, "total", f.customers.Total)
 			continue
@@ -226,8 +226,10 @@ func (r *Refresher) walk(ctx context.Context, balances bool) error {
 	}
 }
 
-// mayWalkAgain allows a second walk always, and a third while that costs no
-// refresh: a large program that churns all the time would else be read thrice.
-func (r *Refresher) mayWalkAgain(walks int, took time.Duration) bool {
-	return walks < 2 || walks < maxWalks && took < r.options.RefreshInterval
+// mayWalkAgain allows a second walk always if rows are missing, and else as many
+// as cost no refresh: a large program that churns all the time would be read
+// thrice. A list that shrank adds up and is still worth it: where a row that had
+// been read was removed, an unread one has moved up and was skipped.
+func (r *Refresher) mayWalkAgain(walks, gap int, took time.Duration) bool {
+	return walks < 2 && gap != 0 || walks < maxWalks && took < r.options.RefreshInterval
 }

@@ -3,6 +3,7 @@ package collector_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -21,7 +22,13 @@ import (
 	"yativo-card-exporter/sandbox"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// Random cases repeat; -rapid.seed asks for others.
+	if err := flag.Set("rapid.seed", "1"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // rig is the whole exporter but its server, in front of a sandbox.
 type rig struct {
