@@ -30,19 +30,20 @@ func demoCommand(ctx context.Context, p process) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	api, stop, err := playAPI(ctx, *options)
 	if err != nil {
-		return fmt.Errorf("listen for the sandbox: %w", err)
+		return err
 	}
-	api := "http://" + listener.Addr().String() + sandbox.BasePath
+	defer stop()
 	c, err := readConfig(demoEnvironment(p, api, filepath.Join(folder, "state.db")))
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
-	server := &http.Server{Handler: sandbox.New(*options), ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = server.Serve(listener) }()
-	defer func() { _ = server.Close() }()
-
+	listener, err := listen(ctx, c)
+	if err != nil {
+		return err
+	}
+	address := reachable(listener.Addr().String())
 	_, _ = fmt.Fprintf(p.stdout, `The sandbox plays the API with %d customers, scenario %s:
   %s
 The exporter reads it every %s:
@@ -50,8 +51,20 @@ The exporter reads it every %s:
   http://%s/stalled
 Customers count as stalled soon here: %s.
 Stop with Ctrl-C.
-`, options.Customers, options.Scenario, api, c.refreshInterval, reachable(c.listenAddress), reachable(c.listenAddress), demoStalledAfter)
-	return serve(ctx, c, p.logger(c.log))
+`, options.Customers, options.Scenario, api, c.refreshInterval, address, address, demoStalledAfter)
+	return serve(ctx, c, listener, p.logger(c.log))
+}
+
+// playAPI serves a sandbox on loopback until it is stopped, and returns its
+// base address.
+func playAPI(ctx context.Context, o sandbox.Options) (base string, stop func(), err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, fmt.Errorf("listen for the sandbox: %w", err)
+	}
+	server := &http.Server{Handler: sandbox.New(o), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	return "http://" + listener.Addr().String() + sandbox.BasePath, func() { _ = server.Close() }, nil
 }
 
 // parseDemo reads the flags. It returns nil if they only asked for help.

@@ -91,7 +91,11 @@ func serveCommand(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, c, p.logger(c.log))
+	listener, err := listen(ctx, c)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, c, listener, p.logger(c.log))
 }
 
 // exporter is the whole machine. Pages come in through the client; the
@@ -144,16 +148,12 @@ func newExporter(c config, logger *slog.Logger) (*exporter, error) {
 
 // serve runs the exporter until ctx ends, and returns nil if everything has
 // been closed in order.
-func serve(ctx context.Context, c config, logger *slog.Logger) (err error) {
+func serve(ctx context.Context, c config, listener net.Listener, logger *slog.Logger) (err error) {
 	e, err := newExporter(c, logger)
 	if err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, e.tracker.Close()) }()
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listenAddress)
-	if err != nil {
-		return fmt.Errorf("listen on EXPORTER_LISTEN_ADDRESS: %w", err)
-	}
 	logger.Info("starting", "version", buildVersion(), "api", c.baseURL.Redacted(),
 		"refresh_interval", c.refreshInterval, "balance_interval", c.balanceInterval)
 

@@ -15,6 +15,15 @@ import (
 // shutdownTimeout is how long scrapes in flight have to end.
 const shutdownTimeout = 5 * time.Second
 
+// listen listens where the configuration says.
+func listen(ctx context.Context, c config) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listenAddress)
+	if err != nil {
+		return nil, fmt.Errorf("listen on EXPORTER_LISTEN_ADDRESS: %w", err)
+	}
+	return listener, nil
+}
+
 // newServer returns a server that slow or greedy clients cannot tie up.
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
