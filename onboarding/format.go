@@ -202,7 +202,6 @@ func decodeLog(file io.ReaderAt, s slot) (*table, error) {
 	if crc != s.crc {
 		return nil, fmt.Errorf("%w: its log is damaged", errCorrupt)
 	}
-	customers.drop((*record).forgotten)
 	return customers, nil
 }
 

@@ -304,6 +304,18 @@ func TestReturnAfterADayIsNew(t *testing.T) {
 	r.transitions("kyc_initiated gone", "new kyc_initiated")
 }
 
+func TestDiscardedWalkLeavesNoTrace(t *testing.T) {
+	r := newRig(t)
+	r.walk(0, population{"a": kyc})
+	r.walk(time.Minute, nil)
+	r.walk(time.Minute, nil)
+	// A clock that ran ahead lets this walk take the customer for a new one.
+	r.observe(2*day, population{"a": kyc, "b": kyc}, nil).Discard()
+	r.now = start
+	ages(t, r.walk(time.Hour, population{"a": kyc}), kyc, 1, time.Hour)
+	r.transitions("kyc_initiated gone", "gone kyc_initiated")
+}
+
 func TestUnknownStatusStopsNoClock(t *testing.T) {
 	r := newRig(t)
 	r.walk(0, nil)
@@ -345,6 +357,17 @@ func TestClockStepsBackwards(t *testing.T) {
 	ages(t, r.walk(time.Hour, population{"a": funds}), funds, 1, 0)
 	r.advanced(kyc, r.now)
 	ages(t, r.walk(5*time.Minute, population{"a": funds}), funds, 1, 5*time.Minute)
+}
+
+func TestClockIsBelievedWhileSomebodySignsUp(t *testing.T) {
+	r := newRig(t)
+	r.walk(365*day, nil)
+	r.now = start
+	r.walk(time.Minute, nil)
+	created := map[string]time.Time{"a": start.Add(2 * time.Hour)}
+	r.observe(time.Hour, population{"a": otp}, created).Commit(r.now, true)
+	r.walk(time.Minute, population{"a": verified})
+	r.stays(otp, 1, time.Minute)
 }
 
 func TestListIsOldestFirstAndBounded(t *testing.T) {
