@@ -1,0 +1,503 @@
+package collector_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yativo-card-exporter/sandbox"
+)
+
+// A program of 87 customers costs one page a refresh and one token an hour.
+func TestADayOfASmallProgram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 87, Quota: 60})
+		r := newRig(t, api, func(s *settings) { s.client.RateLimit = 60 })
+		stop := r.run()
+		wait(30 * time.Second)
+		for range 24 * 60 {
+			wait(time.Minute)
+			if len(r.series("yativo_up")) != 1 {
+				t.Fatal("a scrape without yativo_up")
+			}
+		}
+		stop()
+		refreshes := r.series("yativo_exporter_refreshes_total")[""]
+		c := api.Counters()
+		if refreshes < 24*60 || refreshes > 24*60+1 || float64(c.Arrived[sandbox.CustomersEndpoint]) != refreshes {
+			t.Errorf("%v refreshes took %d pages", refreshes, c.Arrived[sandbox.CustomersEndpoint])
+		}
+		if got := c.Arrived[sandbox.TokenEndpoint]; got > 27 { // each five minutes ahead
+			t.Errorf("%d tokens in 24 hours", got)
+		}
+		if c.Answered[http.StatusOK] != c.Arrived[sandbox.CustomersEndpoint]+c.Arrived[sandbox.TokenEndpoint] {
+			t.Errorf("answers %v", c.Answered)
+		}
+		balances := 0
+		for _, q := range api.Requests() {
+			if q.Endpoint == sandbox.CustomersEndpoint && q.Balances {
+				balances++
+			}
+		}
+		if balances < 24*12 || balances > 24*12+1 {
+			t.Errorf("balances were asked for %d times in a day of 5-minute intervals", balances)
+		}
+		if lines := r.log.lines(); len(lines) > 0 {
+			t.Errorf("a quiet day was logged: %q", lines)
+		}
+		r.wantTruth()
+	})
+}
+
+// Scrapes cost the API nothing, and none waits for a refresh.
+func TestScrapesCostNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 87})
+		r := newRig(t, api, nil)
+		defer r.run()()
+		wait(30 * time.Second)
+		before := api.Counters().Arrived[sandbox.CustomersEndpoint]
+		for range 1000 {
+			r.series("yativo_up")
+		}
+		if got := api.Counters().Arrived[sandbox.CustomersEndpoint]; got != before {
+			t.Errorf("%d requests by scraping", got-before)
+		}
+		api.InjectFault(sandbox.Hang())
+		wait(40 * time.Second) // a refresh hangs
+		start := time.Now()
+		r.wantCounts(api.Truth().Counts)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("scrapes took %s during a refresh", took)
+		}
+	})
+}
+
+// Before the first refresh nothing is known, and nothing is made up.
+func TestBeforeTheFirstRefresh(t *testing.T) {
+	api := sandbox.New(sandbox.Options{Customers: 87})
+	r := newRig(t, api, nil)
+	for _, name := range []string{
+		"yativo_up", "yativo_card_customers", "yativo_card_ledger_balance", "yativo_card_cards", "yativo_exporter_snapshot_timestamp_seconds",
+		"yativo_exporter_balance_timestamp_seconds", "yativo_exporter_last_refresh_timestamp_seconds", "yativo_exporter_upstream_customers",
+		"yativo_exporter_refresh_duration_seconds", "yativo_exporter_missing_customers", "yativo_exporter_duplicate_rows",
+	} {
+		r.absent(name)
+	}
+	r.want("yativo_exporter_refreshes_total", "", 0)
+	r.want("yativo_exporter_refresh_interval_seconds", "", 60)
+	r.want("yativo_exporter_staleness_limit_seconds", "part=customers", 900)
+	r.want("yativo_exporter_staleness_limit_seconds", "part=balances", 900)
+	if r.Ready() || r.Stalled() != nil {
+		t.Error("ready before the first snapshot")
+	}
+	r.refresh()
+	if !r.Ready() || r.Stalled() == nil {
+		t.Error("not ready after the first snapshot")
+	}
+}
+
+// Each failure is counted under its reason, and yativo_up falls while the last
+// snapshot stays.
+func TestFailureReasons(t *testing.T) {
+	for _, c := range []struct {
+		reason string
+		fault  sandbox.Fault
+	}{
+		{"auth", sandbox.Status(401)}, {"forbidden", sandbox.Status(403)}, {"rate_limited", sandbox.Status(429)}, {"rate_limited", sandbox.Status(429, "Retry-After", "31536000")},
+		{"timeout", sandbox.Hang()}, {"network", sandbox.Refuse()}, {"network", sandbox.ResetMidBody()}, {"server", sandbox.Status(500)}, {"server", sandbox.Status(503)},
+		{"bad_response", sandbox.HTML()}, {"bad_response", sandbox.Truncate()}, {"bad_response", sandbox.SuccessFalse()}, {"bad_response", sandbox.Redirect(302, "https://elsewhere.test/")},
+		{"incomplete", sandbox.Total(func(_ int, real int64) string { return fmt.Sprint(real + 1) })},
+		{"client", sandbox.Status(404)}, {"client", sandbox.Status(400)},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := sandbox.New(sandbox.Options{Customers: 87})
+				r := newRig(t, api, func(s *settings) { s.client.BreakerFailures = 1000 })
+				r.refresh()
+				stamp := r.series("yativo_exporter_snapshot_timestamp_seconds")[""]
+				r.want("yativo_up", "", 1)
+				wait(time.Minute)
+				remove := api.InjectFault(c.fault.On(sandbox.CustomersEndpoint))
+				r.refresh()
+				r.want("yativo_up", "", 0)
+				if got := r.failures(); got[c.reason] != 1 || len(got) != 1 {
+					t.Errorf("failures %v, want one %s", got, c.reason)
+				}
+				r.want("yativo_exporter_refreshes_total", "", 2)
+				r.want("yativo_exporter_snapshot_timestamp_seconds", "", stamp)
+				if last := r.series("yativo_exporter_last_refresh_timestamp_seconds")[""]; last < stamp+60 {
+					t.Errorf("the last refresh was at %v, the snapshot's at %v", last, stamp)
+				}
+				r.wantCounts(api.Truth().Counts)
+				lines := r.log.lines()
+				if len(lines) != 1 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[0], "reason="+c.reason) {
+					t.Errorf("logged %q", lines)
+				}
+				remove()
+				wait(5 * time.Minute)
+				r.refresh()
+				r.want("yativo_up", "", 1)
+				if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "succeeds again") {
+					t.Errorf("logged %q", lines)
+				}
+				r.wantTruth()
+			})
+		})
+	}
+}
+
+// An hour of everything that an outage is made of: the series go by their
+// limit, the meta-metrics stay, the API is not stormed, the log is not flooded,
+// and one refresh after the end everything is right again.
+func TestAnHoursOutage(t *testing.T) {
+	for _, interval := range []time.Duration{5 * time.Second, time.Minute} {
+		t.Run(interval.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := sandbox.New(sandbox.Options{Seed: 5, Customers: 250, Quota: -1})
+				r := newRig(t, api, func(s *settings) { s.refresher.RefreshInterval = interval; s.client.RateLimit = 60 })
+				defer r.run()()
+				wait(10 * time.Minute)
+				r.wantTruth()
+				n := 0
+				remove := api.InjectFault(sandbox.Fault{Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+					n++
+					[]sandbox.Fault{sandbox.Status(503), sandbox.Refuse(), sandbox.Hang(), sandbox.HTML(), sandbox.Status(502)}[n%5].Handle(w, q, next)
+				}})
+				api.ResetRequests()
+				began := time.Now()
+				gone := time.Duration(0)
+				for range 60 {
+					wait(time.Minute)
+					if gone == 0 && len(r.series("yativo_card_customers")) == 0 {
+						gone = time.Since(began)
+						r.absent("yativo_card_cards")
+						r.absent("yativo_card_stalled_customers")
+						if r.Stalled() != nil {
+							t.Error("who is stalled is still listed")
+						}
+					}
+				}
+				r.want("yativo_up", "", 0)
+				r.absent("yativo_card_ledger_balance")
+				for _, name := range []string{"yativo_exporter_snapshot_timestamp_seconds", "yativo_exporter_balance_timestamp_seconds", "yativo_exporter_upstream_customers", "yativo_card_tracking_since_timestamp_seconds", "yativo_exporter_tracked_customers"} {
+					if len(r.series(name)) != 1 {
+						t.Errorf("%s has vanished too", name)
+					}
+				}
+				if gone < 14*time.Minute || gone > 17*time.Minute {
+					t.Errorf("the customers' series were gone after %s, the limit is 15m", gone)
+				}
+				if got := len(api.Requests()); got > 4*60 || got < 30 {
+					t.Errorf("%d requests in an hour's outage", got)
+				}
+				if lines := r.log.lines(); len(lines) > 30 {
+					t.Errorf("%d lines in an hour's outage, the last %q", len(lines), lines[len(lines)-1])
+				}
+				if opened := r.series("yativo_api_circuit_breaker_transitions_total")["to=open"]; opened < 10 {
+					t.Errorf("the breaker opened %v times", opened)
+				}
+				remove()
+				wait(interval + 35*time.Second) // one refresh and one cooldown
+				r.want("yativo_up", "", 1)
+				r.wantTruth()
+				r.want("yativo_api_circuit_breaker_state", "state=closed", 1)
+			})
+		})
+	}
+}
+
+// Ten minutes of 429 that ask for a wait, then an absurd one.
+func TestQuotaStorm(t *testing.T) {
+	for _, retryAfter := range []string{"", "12", "31536000"} {
+		t.Run(retryAfter, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := sandbox.New(sandbox.Options{Seed: 5, Customers: 250, Quota: -1})
+				r := newRig(t, api, nil)
+				defer r.run()()
+				wait(10*time.Minute + time.Second)
+				headers := []string{}
+				if retryAfter != "" {
+					headers = []string{"Retry-After", retryAfter}
+				}
+				remove := api.InjectFault(sandbox.Status(429, headers...))
+				api.ResetRequests()
+				wait(2 * time.Minute)
+				r.want("yativo_up", "", 0)
+				if got := r.failures(); got["rate_limited"] == 0 || len(got) != 1 {
+					t.Errorf("failures %v", got)
+				}
+				wait(8 * time.Minute)
+				r.want("yativo_api_circuit_breaker_state", "state=closed", 1)
+				r.wantCounts(api.Truth().Counts)
+				if got := len(api.Requests()); got > 4*11 {
+					t.Errorf("%d requests in ten minutes", got)
+				}
+				waited := r.series("yativo_api_throttled_seconds_total")["cause=retry_after"]
+				if (waited > 0) != (retryAfter != "") {
+					t.Errorf("waited %v s as asked", waited)
+				}
+				if lines := r.log.lines(); len(lines) != 1 {
+					t.Errorf("logged %q", lines)
+				}
+				remove()
+				wait(6*time.Minute + 10*time.Second) // the wait's cap and one refresh
+				r.want("yativo_up", "", 1)
+				r.wantTruth()
+			})
+		})
+	}
+}
+
+// Balances that fail, are slow, or are refused do not hold the customers back.
+func TestBalancesThatFail(t *testing.T) {
+	withBalances := func(q *http.Request) bool { return q.URL.Query().Get("include_balances") == "true" }
+	for name, fault := range map[string]sandbox.Fault{"error": sandbox.Status(500), "slow": sandbox.Hang(), "broken": sandbox.HTML()} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := sandbox.New(sandbox.Options{Seed: 2, Customers: 250, Quota: -1})
+				r := newRig(t, api, nil)
+				defer r.run()()
+				wait(2 * time.Minute)
+				remove := api.InjectFault(fault.On(sandbox.CustomersEndpoint).When(withBalances))
+				stamp := r.series("yativo_exporter_balance_timestamp_seconds")[""]
+				for range 60 {
+					wait(time.Minute)
+					if age := float64(time.Now().Unix()) - r.series("yativo_exporter_snapshot_timestamp_seconds")[""]; age > 180 {
+						t.Errorf("the customers are %v s old", age)
+					}
+				}
+				r.want("yativo_up", "", 1)
+				r.wantCounts(api.Truth().Counts)
+				r.absent("yativo_card_ledger_balance")
+				r.absent("yativo_card_balance_missing_customers")
+				r.want("yativo_exporter_balance_timestamp_seconds", "", stamp)
+				if got := r.failures(); len(got) != 1 {
+					t.Errorf("failures %v", got)
+				}
+				if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "with balances") {
+					t.Errorf("logged %q", lines)
+				}
+				remove()
+				wait(6 * time.Minute)
+				r.wantTruth()
+			})
+		})
+	}
+}
+
+// A walk with balances that takes longer than their interval is given up.
+func TestBalancesThatAreTooSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Seed: 2, Customers: 20_000, Quota: -1})
+		r := newRig(t, api, nil)
+		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+			if q.URL.Query().Get("include_balances") == "true" {
+				linger(q, 10*time.Second) // 200 pages at four at once: 500 s
+			}
+			next.ServeHTTP(w, q)
+		}})
+		defer r.run()()
+		wait(5*time.Minute + time.Second)
+		r.want("yativo_up", "", 1)
+		r.wantCounts(api.Truth().Counts)
+		if got := r.failures(); got["timeout"] != 1 || len(got) != 1 {
+			t.Errorf("failures %v", got)
+		}
+		for range 60 {
+			wait(time.Minute)
+			if age := float64(time.Now().Unix()) - r.series("yativo_exporter_snapshot_timestamp_seconds")[""]; age > 6*60+1 {
+				t.Fatalf("the customers are %v s old", age)
+			}
+		}
+		r.absent("yativo_card_ledger_balance")
+	})
+}
+
+func TestBalancesNotIncluded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 250, Quota: -1})
+		api.InjectFault(sandbox.RewriteBody(func(body []byte) []byte {
+			return []byte(strings.Replace(string(body), `"balances_included":true`, `"balances_included":false`, 1))
+		}).On(sandbox.CustomersEndpoint).When(sandbox.OnPage(2)))
+		r := newRig(t, api, nil)
+		r.refresh()
+		r.want("yativo_up", "", 1)
+		r.wantCounts(api.Truth().Counts)
+		r.absent("yativo_card_ledger_balance")
+		r.absent("yativo_exporter_balance_timestamp_seconds")
+	})
+}
+
+func TestBalancesNeverAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 250, Quota: -1})
+		r := newRig(t, api, func(s *settings) { s.refresher.BalanceInterval = 0 })
+		defer r.run()()
+		wait(time.Hour)
+		if i := slices.IndexFunc(api.Requests(), func(q sandbox.Request) bool { return q.Endpoint == sandbox.CustomersEndpoint && q.Balances }); i >= 0 {
+			t.Errorf("request %d asks for balances", i)
+		}
+		r.wantCounts(api.Truth().Counts)
+		r.absent("yativo_card_ledger_balance")
+		r.absent("yativo_exporter_balance_timestamp_seconds")
+		if all := r.series("yativo_exporter_staleness_limit_seconds"); len(all) != 1 {
+			t.Errorf("staleness limits %v", all)
+		}
+	})
+}
+
+// The limit in force, for each part, is the largest of the configured one,
+// three intervals, and three times the last walk.
+func TestStalenessLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 87})
+		r := newRig(t, api, func(s *settings) {
+			s.refresher.RefreshInterval, s.refresher.BalanceInterval, s.refresher.MaxStaleness = time.Minute, 10*time.Minute, time.Second
+		})
+		r.refresh()
+		r.want("yativo_exporter_staleness_limit_seconds", "part=customers", 180)
+		r.want("yativo_exporter_staleness_limit_seconds", "part=balances", 1800)
+		wait(3 * time.Minute)
+		r.wantTruth()
+		wait(time.Millisecond)
+		r.absent("yativo_card_customers")
+		wait(27*time.Minute - time.Millisecond)
+		r.want("yativo_card_balance_missing_customers", "", 0)
+		wait(time.Millisecond)
+		r.absent("yativo_card_ledger_balance")
+		r.want("yativo_up", "", 1)
+		r.want("yativo_exporter_unknown_values", "field=currency", 0)
+
+		// A walk of 200 s, by a server that caps pages at 1 row and takes its time.
+		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+			linger(q, 10*time.Second)
+			v := q.URL.Query()
+			v.Set("limit", "1")
+			q = q.Clone(q.Context())
+			q.URL.RawQuery = v.Encode()
+			next.ServeHTTP(w, q)
+		}})
+		r.refresh()
+		took := r.series("yativo_exporter_refresh_duration_seconds")[""]
+		if took < 200 {
+			t.Fatalf("the walk took %v s only", took)
+		}
+		r.want("yativo_exporter_staleness_limit_seconds", "part=customers", 3*took)
+		r.want("yativo_exporter_staleness_limit_seconds", "part=balances", 1800)
+	})
+}
+
+// linger lets fake time pass for as long as the client waits.
+func linger(q *http.Request, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-q.Context().Done():
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// Half a refresh that is cancelled changes nothing, and is done at once.
+func TestCancelledRefreshChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 450, Quota: -1})
+		r := newRig(t, api, nil)
+		r.refresh()
+		before := r.text("text/plain", isExporter)
+		api.InjectFault(sandbox.Hang().On(sandbox.CustomersEndpoint).When(sandbox.OnPage(3)))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(3*time.Second, cancel)
+		start := time.Now()
+		r.Refresh(ctx)
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("a cancelled refresh took %s", took)
+		}
+		if after := r.text("text/plain", isExporter); after != before {
+			t.Errorf("a cancelled refresh changed what is shown:\n%s\n%s", before, after)
+		}
+		if lines := r.log.lines(); len(lines) > 0 {
+			t.Errorf("logged %q", lines)
+		}
+	})
+}
+
+func isExporter(name string) bool {
+	return strings.HasPrefix(name, "yativo_card") || strings.HasPrefix(name, "yativo_exporter") || name == "yativo_up"
+}
+
+// A restart during an outage begins without a snapshot and says so, and is
+// ready with the first refresh that succeeds.
+func TestStartDuringAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 87})
+		remove := api.InjectFault(sandbox.Status(503))
+		r := newRig(t, api, nil)
+		defer r.run()()
+		wait(10 * time.Minute)
+		r.want("yativo_up", "", 0)
+		r.absent("yativo_card_customers")
+		r.absent("yativo_exporter_snapshot_timestamp_seconds")
+		r.absent("yativo_exporter_upstream_customers")
+		if r.Ready() {
+			t.Error("ready without a snapshot")
+		}
+		remove()
+		wait(time.Minute + time.Second)
+		r.wantTruth()
+		if !r.Ready() {
+			t.Error("not ready")
+		}
+	})
+}
+
+// Tokens that are revoked again and again, and that live for a minute only,
+// cost requests but no refresh.
+func TestTokensThatDie(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 450, TokenTTL: time.Minute, Quota: -1})
+		r := newRig(t, api, nil)
+		defer r.run()()
+		for range 60 {
+			wait(time.Minute)
+			api.RevokeTokens()
+		}
+		wait(time.Second)
+		if got := r.failures(); len(got) > 0 {
+			t.Errorf("failures %v", got)
+		}
+		if got := api.Counters().Arrived[sandbox.TokenEndpoint]; got > 130 {
+			t.Errorf("%d mints in an hour", got)
+		}
+		r.wantTruth()
+	})
+}
+
+// A walk that outlasts the interval is followed by the next at once, and never
+// overlaps with it.
+func TestRefreshesNeverOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 1000, Quota: -1})
+		r := newRig(t, api, func(s *settings) {
+			s.refresher.RefreshInterval = 5 * time.Second
+			s.refresher.BalanceInterval = 0
+			s.client.RateLimit = 30
+		})
+		defer r.run()()
+		wait(10 * time.Minute)
+		page1 := 0
+		for _, q := range api.Requests() {
+			if q.Page == 1 {
+				page1++
+			}
+		}
+		if page1 < 29 || page1 > 31 {
+			t.Errorf("%d walks of ten pages in ten minutes at 30 a minute", page1)
+		}
+		r.want("yativo_up", "", 1)
+	})
+}
