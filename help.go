@@ -17,6 +17,7 @@ Commands:
                  -customers N  -scenario healthy|kyc-stall|safe-stall|outage|rate-limit  -speed X
   check        validate the configuration, mint a token, fetch page 1, and say what was found
   alerts       print the alert rules of this version, or write them to a folder with -o DIR; -help lists the parameters
+  dashboards   print the Grafana dashboards of this version, or write them to a folder with -o DIR
   healthcheck  exit 0 if the exporter on this machine answers
   version      print the version (--version)
   help         print this (--help)

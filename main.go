@@ -29,6 +29,7 @@ import (
 	"yativo-card-exporter/alerts"
 	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/collector"
+	"yativo-card-exporter/dashboards"
 	"yativo-card-exporter/onboarding"
 )
 
@@ -74,6 +75,8 @@ func run(ctx context.Context, p process) int {
 		err = withoutArguments(p, func() error { return checkCommand(ctx, p) })
 	case "alerts":
 		return alerts.Command(p.args, p.stdout, p.stderr)
+	case "dashboards":
+		return dashboards.Command(p.args, p.stdout, p.stderr)
 	case "healthcheck":
 		err = withoutArguments(p, func() error { return healthcheckCommand(ctx, p) })
 	case "version", "--version", "-version":
