@@ -25,14 +25,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // rig is a client in front of a sandbox.
 type rig struct {
 	*apiclient.Client
-	t   *testing.T
+	t   testing.TB
 	api *sandbox.Sandbox
 	reg *prometheus.Registry
 	log *logBuffer
 }
 
 // newRig makes a client that nothing holds back, but for what change sets.
-func newRig(t *testing.T, api *sandbox.Sandbox, change func(*apiclient.Options)) *rig {
+func newRig(t testing.TB, api *sandbox.Sandbox, change func(*apiclient.Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, api: api, reg: prometheus.NewRegistry(), log: &logBuffer{}}
 	o := apiclient.Options{
@@ -58,7 +58,7 @@ func newRig(t *testing.T, api *sandbox.Sandbox, change func(*apiclient.Options))
 	return r
 }
 
-func parse(t *testing.T, address string) *url.URL {
+func parse(t testing.TB, address string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
