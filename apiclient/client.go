@@ -94,6 +94,9 @@ func NewTransport(maxConcurrency int) *http.Transport {
 	t.MaxIdleConns = maxConcurrency
 	t.MaxIdleConnsPerHost = maxConcurrency
 	t.MaxResponseHeaderBytes = 64 << 10
+	// Without pings, a connection that died silently would be used again for
+	// each request, and each would time out, until the kernel gives it up.
+	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}
 	return t
 }
 

@@ -1,0 +1,242 @@
+package apiclient_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"yativo-card-exporter/apiclient"
+	"yativo-card-exporter/sandbox"
+)
+
+// overHTTP is a rig whose requests go through the real transport to a server.
+func overHTTP(t *testing.T, api *sandbox.Sandbox, server *httptest.Server, change func(*http.Transport)) *rig {
+	t.Helper()
+	t.Cleanup(server.Close)
+	transport := apiclient.NewTransport(4)
+	if change != nil {
+		change(transport)
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return newRig(t, api, func(o *apiclient.Options) {
+		o.BaseURL, o.Transport = parse(t, server.URL+sandbox.BasePath), transport
+		o.BreakerFailures = 1 // so that nothing is repeated
+	})
+}
+
+func TestRealHTTP(t *testing.T) {
+	for name, fault := range map[string]sandbox.Fault{"plain": {Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) { next.ServeHTTP(w, q) }}, "gzip": sandbox.Gzip()} {
+		t.Run(name, func(t *testing.T) {
+			api := sandbox.New(sandbox.Options{Seed: 1, Customers: 450, Quota: -1})
+			api.InjectFault(fault)
+			r := overHTTP(t, api, httptest.NewServer(api), nil)
+			for range 2 {
+				if pages, err := r.walk(true); err != nil || len(pages) != 5 {
+					t.Errorf("%d pages, %v", len(pages), err)
+				}
+			}
+		})
+	}
+}
+
+// Connections are used again, also after errors.
+func TestConnectionsAreReused(t *testing.T) {
+	api := sandbox.New(sandbox.Options{Seed: 1, Customers: 3, Quota: -1})
+	var opened atomic.Int64
+	server := httptest.NewUnstartedServer(api)
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	r := overHTTP(t, api, server, nil)
+	for range 5 {
+		r.page()
+		remove := api.InjectFault(sandbox.Status(http.StatusForbidden).On(sandbox.CustomersEndpoint))
+		r.failure(apiclient.ReasonForbidden)
+		remove()
+	}
+	if got := opened.Load(); got != 1 {
+		t.Errorf("%d connections for requests one after the other, want 1", got)
+	}
+}
+
+func TestBombsOverHTTP(t *testing.T) {
+	const gib, mib = 1 << 30, 1 << 20
+	for name, fault := range map[string]sandbox.Fault{"gzip bomb": sandbox.GzipBomb(gib), "huge": sandbox.HugeBody(5 * gib)} {
+		t.Run(name, func(t *testing.T) {
+			api := sandbox.New(sandbox.Options{})
+			api.InjectFault(fault.On(sandbox.CustomersEndpoint))
+			r := overHTTP(t, api, httptest.NewServer(api), nil)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			err := r.failure(apiclient.ReasonBadResponse)
+			runtime.ReadMemStats(&after)
+			if !strings.Contains(err.Error(), "larger than 8 MiB") {
+				t.Errorf("error %v", err)
+			}
+			if grown := (after.TotalAlloc - before.TotalAlloc) / mib; grown > 64 {
+				t.Errorf("%d MiB were allocated for one answer", grown)
+			}
+		})
+	}
+	t.Run("no gzip at all", func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{})
+		api.InjectFault(sandbox.Fault{Handle: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write([]byte(marker + " is not compressed"))
+		}})
+		err := overHTTP(t, api, httptest.NewServer(api), nil).failure(apiclient.ReasonBadResponse)
+		if !strings.Contains(err.Error(), "compression") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// What is wrong with a connection is said so that somebody can mend it.
+func TestConnectionsThatFail(t *testing.T) {
+	api := sandbox.New(sandbox.Options{Customers: 3})
+	trusting := func(server *httptest.Server) func(*http.Transport) {
+		pool := x509.NewCertPool()
+		pool.AddCert(server.Certificate())
+		return func(tr *http.Transport) {
+			tr.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		}
+	}
+	for _, c := range []struct {
+		name, address, want string // the address replaces the server's
+		tls, trusted        bool
+		reason              apiclient.Reason
+	}{
+		{"trusted", "", "", true, true, ""},
+		{"self-signed", "", "does not trust", true, false, apiclient.ReasonNetwork},
+		{"wrong name", "https://localhost:PORT", "another host name", true, true, apiclient.ReasonNetwork},
+		{"no TLS there", "https://127.0.0.1:PORT", "does not speak TLS", false, false, apiclient.ReasonNetwork},
+		{"TLS there", "http://127.0.0.1:PORT", "", true, false, apiclient.ReasonClient}, // the server answers 400
+		{"refused", "http://127.0.0.1:1", "connection refused", false, false, apiclient.ReasonNetwork},
+		{"no such host", "http://host.invalid", "cannot be resolved", false, false, apiclient.ReasonNetwork},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(api)
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			if c.tls {
+				server.StartTLS()
+			} else {
+				server.Start()
+			}
+			var change func(*http.Transport)
+			if c.trusted {
+				change = trusting(server)
+			}
+			_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			transport := apiclient.NewTransport(4)
+			if change != nil {
+				change(transport)
+			}
+			defer server.Close()
+			defer transport.CloseIdleConnections()
+			address := server.URL
+			if c.address != "" {
+				address = strings.ReplaceAll(c.address, "PORT", port)
+			}
+			r := newRig(t, api, func(o *apiclient.Options) {
+				o.BaseURL, o.Transport, o.BreakerFailures = parse(t, address+sandbox.BasePath), transport, 1
+			})
+			if c.reason == "" {
+				r.page()
+				return
+			}
+			if err := r.failure(c.reason); !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), port) {
+				t.Errorf("error %v, want one that says %q", err, c.want)
+			}
+		})
+	}
+}
+
+// A connection that dies without a word, as behind a balancer that forgot it,
+// is replaced. Otherwise HTTP/2 would put each request on it for as long as the
+// kernel goes on sending, a quarter of an hour.
+func TestDeadConnectionIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 3})
+		listener := &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})}
+		protocols := &http.Protocols{}
+		protocols.SetUnencryptedHTTP2(true)
+		server := &http.Server{Handler: api, Protocols: protocols, ReadHeaderTimeout: time.Minute}
+		go func() { _ = server.Serve(listener) }()
+		defer server.Close()
+
+		var dialled []*mute
+		transport := apiclient.NewTransport(4)
+		defer transport.CloseIdleConnections()
+		transport.Protocols = protocols
+		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			client, accepted := net.Pipe()
+			listener.accepted <- accepted
+			dialled = append(dialled, &mute{Conn: client})
+			return dialled[len(dialled)-1], nil
+		}
+		r := newRig(t, api, func(o *apiclient.Options) {
+			o.BaseURL, o.Transport = parse(t, "http://api.test"+sandbox.BasePath), transport
+		})
+		r.page()
+		wait(45 * time.Second)
+		dialled[0].dead.Store(true)
+		failed := 0
+		for range 10 {
+			if _, err := r.Page(context.Background(), 1, true); err != nil {
+				failed++
+			}
+			wait(10 * time.Second)
+		}
+		if failed > 1 || len(dialled) != 2 {
+			t.Errorf("%d of 10 calls failed over %d connections", failed, len(dialled))
+		}
+	})
+}
+
+// mute is a connection that can be made to swallow what is written to it.
+type mute struct {
+	net.Conn
+	dead atomic.Bool
+}
+
+func (m *mute) Write(p []byte) (int, error) {
+	if m.dead.Load() {
+		return len(p), nil
+	}
+	return m.Conn.Write(p)
+}
+
+// pipes is a listener for connections in memory.
+type pipes struct {
+	accepted chan net.Conn
+	closed   chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.accepted:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { close(p.closed); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
