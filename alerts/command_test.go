@@ -137,11 +137,11 @@ func TestTimeScaleDividesEveryDuration(t *testing.T) {
 	for i, r := range plain {
 		s := scaled[i]
 		type found struct {
-			text        string
-			plainWindow bool
+			text       string
+			fewScrapes bool
 		}
 		durations := func(r rule) []found {
-			all := []found{{r.For, false}, {r.KeepFiringFor, false}}
+			all := []found{{r.For, true}, {r.KeepFiringFor, false}}
 			for _, text := range []string{r.Expr, r.Annotations["description"]} {
 				for _, match := range windows.FindAllStringSubmatch(text, -1) {
 					all = append(all, found{match[1], match[2] == ""}, found{match[2], false})
@@ -154,9 +154,9 @@ func TestTimeScaleDividesEveryDuration(t *testing.T) {
 			t.Fatalf("%s%s has %d durations, scaled %d", r.Record, r.Alert, len(before), len(after))
 		}
 		for j := range before {
-			// A window without a step holds at least a few scrapes.
+			// A for, or a window without a step, holds at least a few scrapes.
 			want := duration(t, before[j].text) / scale
-			if before[j].plainWindow {
+			if before[j].fewScrapes {
 				want = max(want, 10*time.Second)
 			}
 			if got := duration(t, after[j].text); got != want {

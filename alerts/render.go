@@ -43,13 +43,13 @@ type Params struct {
 	RunbookURL     string            // The page with the runbook; alerts add an anchor.
 	DashboardURL   string            // Grafana's root; alerts add the dashboard's path.
 	Jobs           []string          // The scrape jobs that must exist; alerts watch other jobs once they were seen.
-	TimeScale      float64           // Divides every duration, for rehearsals; 1 to 10000. Windows without steps stay at 10 s.
+	TimeScale      float64           // Divides every duration, for rehearsals; 1 to 10000. Windows and for stay at 10 s.
 	Format         Format
 }
 
-// leastWindow is what a rehearsal leaves of a window, for scrapes that are a
-// few seconds apart.
-const leastWindow = 10 * time.Second
+// fewScrapes is what a rehearsal leaves of a window and of a for: a window that
+// holds no two scrapes sees nothing, and before the first scrape all is absent.
+const fewScrapes = 10 * time.Second
 
 // DefaultParams are the parameters of the checked-in rule file. Its links work
 // where exporter and Grafana run on the reader's own machine.
@@ -151,14 +151,13 @@ func (p Params) funcs() template.FuncMap {
 		d, err := model.ParseDuration(s)
 		return model.Duration(scaled(time.Duration(d))).String(), err
 	}
-	// A window that holds no two scrapes sees nothing.
-	window := func(s string) (string, error) {
+	few := func(s string) (string, error) {
 		d, err := model.ParseDuration(s)
-		return model.Duration(max(scaled(time.Duration(d)), leastWindow)).String(), err
+		return model.Duration(max(scaled(time.Duration(d)), fewScrapes)).String(), err
 	}
 	return template.FuncMap{
 		"d":       duration,
-		"window":  window,
+		"few":     few,
 		"seconds": seconds,
 		"s": func(s string) (string, error) {
 			d, err := model.ParseDuration(s)
@@ -180,7 +179,7 @@ func (p Params) funcs() template.FuncMap {
 		"labels": p.labels,
 		"links":  p.links,
 		"ask": func(format, metric string, labels ...string) (string, error) {
-			hold, err := window("12h")
+			hold, err := few("12h")
 			return ask(format, metric, hold, labels), err
 		},
 	}

@@ -39,7 +39,7 @@ type inbox struct {
 	kept []message
 }
 
-func (i *inbox) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m := message{receiver: strings.Trim(r.URL.Path, "/")}
 	body, err := io.ReadAll(r.Body)
 	if err == nil && m.receiver != "watchdog" {
@@ -51,6 +51,7 @@ func (i *inbox) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.kept = append(i.kept, m)
+	_, _ = io.WriteString(w, "ok") // what Slack answers; a failure shows in Alertmanager's log
 }
 
 // of returns title and text of each message to a receiver.

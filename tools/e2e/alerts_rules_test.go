@@ -26,14 +26,13 @@ func renderRules(t *testing.T, args ...string) string {
 	return stdout.String()
 }
 
-// runTool runs a tool to its end and returns what it printed; it must succeed.
-func runTool(t *testing.T, program string, args ...string) string {
+// runTool runs a tool to its end; it must succeed.
+func runTool(t *testing.T, program string, args ...string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), toolbox.Binary(t, program), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
 	}
-	return string(out)
 }
 
 func writeFile(t *testing.T, folder, name, content string) string {

@@ -1,0 +1,178 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"yativo-card-exporter/sandbox"
+)
+
+// rehearsal is how much faster the rules run in the chain: a day in 9 seconds.
+const rehearsal = "10000"
+
+// chain is all that stands between the API and whoever is paged, for real:
+// sandbox, exporter, Prometheus, Alertmanager, a receiver.
+type chain struct {
+	t          *testing.T
+	api        *sandbox.Sandbox
+	began      time.Time
+	skipped    *atomic.Int64 // by which the API's clock is ahead
+	exporter   *exporter
+	prometheus *prometheus
+	manager    *alertmanager
+}
+
+func startChain(t *testing.T, scenario sandbox.Scenario) *chain {
+	t.Helper()
+	c := &chain{t: t, began: time.Now(), skipped: &atomic.Int64{}}
+	c.api = sandbox.New(sandbox.Options{
+		Seed: 11, Customers: 250, Speed: 1, Quota: -1, Scenario: scenario,
+		Now: func() time.Time { return time.Now().Add(time.Duration(c.skipped.Load())) },
+	})
+	c.exporter = startExporter(t, settingsFor(t, serveSandbox(t, c.api)).with(settings{
+		"EXPORTER_STALLED_AFTER":    "kyc_initiated:10s",
+		"EXPORTER_ABANDONED_AFTER":  "kyc_initiated:8760h",
+		"EXPORTER_MAX_STALENESS":    "15s",
+		"EXPORTER_BREAKER_COOLDOWN": "1s",
+		"YATIVO_TIMEOUT":            "1s",
+	}))
+	c.exporter.awaitReady()
+	c.manager = startAlertmanager(t, "group_wait: 30s", "group_wait: 1s", "group_interval: 5m", "group_interval: 1s")
+	rules := writeFile(t, t.TempDir(), "rules.yml", renderRules(t, "-time-scale", rehearsal))
+	c.prometheus = startPrometheus(t, fmt.Sprintf(`
+  - {job_name: yativo-card-exporter, static_configs: [{targets: [%q]}]}
+rule_files: [%q]
+alerting:
+  alertmanagers: [{static_configs: [{targets: [%q]}]}]
+`, c.exporter.address, rules, strings.TrimPrefix(c.manager.url, "http://")))
+	return c
+}
+
+// skipTo puts the API's clock forward, to where a scenario begins or ends, as
+// counted from the start of the chain.
+func (c *chain) skipTo(elapsed time.Duration) {
+	c.skipped.Store(max(c.skipped.Load(), int64(elapsed-time.Since(c.began))))
+}
+
+// awaitPages waits until exactly these pages have come, and returns their texts.
+func (c *chain) awaitPages(within time.Duration, titles ...string) (texts []string) {
+	c.t.Helper()
+	eventually(c.t, within, fmt.Sprintf("the pages are %q", titles), func() error {
+		var got []string
+		got, texts = c.manager.messages.of("page")
+		if len(got) != len(titles) {
+			return fmt.Errorf("the pages are %q", got)
+		}
+		for i, title := range titles {
+			if !strings.HasPrefix(got[i], title) {
+				return fmt.Errorf("page %d is %q", i, got[i])
+			}
+		}
+		return nil
+	})
+	return texts
+}
+
+// awaitFiring waits until an alert fires in Prometheus.
+func (c *chain) awaitFiring(within time.Duration, selector string) {
+	c.t.Helper()
+	eventually(c.t, within, selector+" fires", func() error {
+		firing, err := c.prometheus.query(`ALERTS{alertstate="firing",` + selector + `}`)
+		if err == nil && len(firing) == 0 {
+			err = errors.New("it does not")
+		}
+		return err
+	})
+}
+
+// KYC stands still: one page that says how many, since when, and where they are
+// listed; the cure: one message that it is over.
+func TestChainPagesOnceWhenKYCStalls(t *testing.T) {
+	t.Parallel()
+	c := startChain(t, sandbox.KYCStall)
+	c.skipTo(sandbox.StallDelay)
+
+	const title = "KYC stands still: nobody gets through"
+	page := c.awaitPages(2*time.Minute, "CRITICAL: "+title)[0]
+	for _, want := range []string{
+		"customers (the page needs 3) have been in kyc_initiated for longer than 10s.",
+		"Nobody has got past it for ",
+		"this program's own pace explains at most ",
+		"First: check whether the KYC provider and Yativo report an incident",
+		"Program: yativo-card-exporter\n",
+		"Firing since: " + time.Now().UTC().Format("2006-01-02 "),
+		"Who waits: /stalled?flow_status=kyc_initiated on the exporter (it answers where its web config demands credentials",
+		"Runbook: http://localhost:10101/runbook#yativocardkycstalled\n",
+		"Dashboard: http://localhost:3000/d/yativo-card-onboarding?var-job=yativo-card-exporter\n",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	if strings.Contains(page, "<no value>") || strings.Contains(page, "unknown") || strings.Contains(page, "@") {
+		t.Errorf("the page has holes, or names somebody:\n%s", page)
+	}
+	if code, _ := c.exporter.get("/stalled?flow_status=kyc_initiated"); code != http.StatusOK {
+		t.Errorf("the list that the page names answers %d", code)
+	}
+
+	c.skipTo(sandbox.StallDelay + sandbox.StallFor)
+	resolved := c.awaitPages(time.Minute, "CRITICAL: "+title, "Resolved: "+title)[1]
+	if !strings.Contains(resolved, "Over since ") || strings.Contains(resolved, "First: ") {
+		t.Errorf("the message that it is over says:\n%s", resolved)
+	}
+	// Prometheus tells it again a minute after the start, when Alertmanager may not
+	// have been known yet.
+	eventually(t, 90*time.Second, "the watchdog barks", func() error {
+		if titles, _ := c.manager.messages.of("watchdog"); len(titles) == 0 {
+			return errors.New("it has not")
+		}
+		return nil
+	})
+}
+
+// The API is out: one page that the data are stale, not one for each part and
+// consequence; and one message that it is over.
+func TestChainPagesOnceForAnOutage(t *testing.T) {
+	t.Parallel()
+	c := startChain(t, sandbox.Outage)
+	c.skipTo(sandbox.OutageDelay)
+	const title = "The customers data are "
+	c.awaitPages(2*time.Minute, "CRITICAL: "+title)
+	c.awaitFiring(time.Minute, `alertname="YativoCardDataStale",part="balances"`)
+	c.awaitFiring(time.Minute, `alertname="YativoCardRefreshFailing"`)
+
+	c.skipTo(sandbox.OutageDelay + sandbox.OutageFor)
+	c.awaitPages(time.Minute, "CRITICAL: "+title, "Resolved: "+title)
+}
+
+// The key is revoked: one page that says so, although the data become stale too.
+func TestChainPagesOnceForABadKey(t *testing.T) {
+	t.Parallel()
+	c := startChain(t, sandbox.Healthy)
+	c.api.RotateKey("another-key", "another-secret")
+	c.api.RevokeTokens()
+	const title = "Yativo refuses the exporter's credentials (auth)"
+	c.awaitPages(time.Minute, "CRITICAL: "+title)
+	c.awaitFiring(time.Minute, `alertname="YativoCardDataStale",part="customers"`)
+
+	c.api.RotateKey(sandbox.DefaultAPIKey, sandbox.DefaultAPISecret)
+	c.awaitPages(time.Minute, "CRITICAL: "+title, "Resolved: "+title)
+}
+
+// The exporter is killed: one page, and none for what it can no longer tell.
+func TestChainPagesOnceWhenTheExporterIsGone(t *testing.T) {
+	t.Parallel()
+	c := startChain(t, sandbox.Healthy)
+	c.awaitPages(time.Second)
+	c.exporter.signal(syscall.SIGKILL)
+	c.awaitPages(time.Minute, "CRITICAL: No exporter of yativo-card-exporter answers")
+}
