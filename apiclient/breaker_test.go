@@ -24,12 +24,12 @@ func TestBreakerOpensProbesAndCloses(t *testing.T) {
 		remove := api.InjectFault(sandbox.Status(http.StatusInternalServerError).On(sandbox.CustomersEndpoint))
 		api.ResetRequests()
 
-		r.failure(apiclient.ReasonServer) // four tries
+		r.fails(apiclient.ReasonServer) // four tries
 		r.wantBreaker("closed")
 		if got := r.value("yativo_api_retries_total", "reason", "server"); got != 3 {
 			t.Errorf("%v repeats, want 3", got)
 		}
-		r.failure(apiclient.ReasonServer) // the fifth opens it and is not repeated
+		r.fails(apiclient.ReasonServer) // the fifth opens it and is not repeated
 		r.wantBreaker("open")
 		if got := r.arrived(sandbox.CustomersEndpoint); got != 5 {
 			t.Errorf("%d requests opened the breaker, want 5", got)
@@ -37,7 +37,7 @@ func TestBreakerOpensProbesAndCloses(t *testing.T) {
 
 		for range 10 {
 			start := time.Now()
-			r.failure(apiclient.ReasonBreakerOpen)
+			r.fails(apiclient.ReasonBreakerOpen)
 			if took := time.Since(start); took != 0 {
 				t.Errorf("an open breaker took %s to say so", took)
 			}
@@ -78,7 +78,7 @@ func TestProbeIsOneRequest(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Customers: 1000})
 		r := newRig(t, api, breakerAfter(1))
 		remove := api.InjectFault(sandbox.Status(500).On(sandbox.CustomersEndpoint))
-		r.failure(apiclient.ReasonServer)
+		r.fails(apiclient.ReasonServer)
 		remove()
 		api.InjectFault(sandbox.Fault{Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
 			wait(5 * time.Second)
@@ -106,10 +106,10 @@ func TestMintIsTheProbeOfADeadToken(t *testing.T) {
 		r := newRig(t, api, breakerAfter(1))
 		r.page()
 		remove := api.InjectFault(sandbox.Status(503))
-		r.failure(apiclient.ReasonServer)
+		r.fails(apiclient.ReasonServer)
 		wait(31 * time.Second)
 		api.ResetRequests()
-		r.failure(apiclient.ReasonServer)
+		r.fails(apiclient.ReasonServer)
 		if c := api.Counters(); c.Arrived[sandbox.TokenEndpoint] != 1 || c.Arrived[sandbox.CustomersEndpoint] != 0 {
 			t.Errorf("the probe was %v", c.Arrived)
 		}
@@ -235,7 +235,7 @@ func TestProbeThatMeetsAQuota(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Customers: 3})
 		r := newRig(t, api, breakerAfter(1))
 		remove := api.InjectFault(sandbox.Status(500).On(sandbox.CustomersEndpoint))
-		r.failure(apiclient.ReasonServer)
+		r.fails(apiclient.ReasonServer)
 		remove()
 		api.InjectFault(sandbox.Status(429, "Retry-After", "7").On(sandbox.CustomersEndpoint).First(2))
 		wait(31 * time.Second)

@@ -68,7 +68,8 @@ func TestOwnLimitHoldsWhateverHappens(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 				defer cancel()
 				for ctx.Err() == nil {
-					for range r.Walk(ctx, false) {
+					for _, err := range r.Walk(ctx, false) {
+						_ = err // whatever becomes of it
 					}
 					wait(delay() + time.Second)
 				}
@@ -184,7 +185,8 @@ func TestProductionKeepsItsShare(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		for ctx.Err() == nil {
-			for range r.Walk(ctx, false) {
+			for _, err := range r.Walk(ctx, false) {
+				_ = err // whatever becomes of it
 			}
 			wait(time.Second)
 		}
@@ -335,9 +337,18 @@ func TestQuotaHeaders(t *testing.T) {
 		limit, remaining, reset string
 		known                   bool
 	}{
-		{"600", "599", "1769031332", true}, {"600", "0", "", true}, {"600", "600", "soon", true},
-		{"", "", "", false}, {"600", "", "", false}, {"", "5", "", false}, {"0", "0", "", false}, {"-1", "-1", "", false},
-		{"600", "601", "", false}, {"600", "-1", "", false}, {"many", "few", "", false}, {"1e3", "1", "", false},
+		{"600", "599", "1769031332", true},
+		{"600", "0", "", true},
+		{"600", "600", "soon", true},
+		{"", "", "", false},
+		{"600", "", "", false},
+		{"", "5", "", false},
+		{"0", "0", "", false},
+		{"-1", "-1", "", false},
+		{"600", "601", "", false},
+		{"600", "-1", "", false},
+		{"many", "few", "", false},
+		{"1e3", "1", "", false},
 	} {
 		r := newRig(t, nil, func(o *apiclient.Options) {
 			o.AccessToken = apiclient.SecretValue("t")

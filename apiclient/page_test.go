@@ -297,8 +297,12 @@ func TestBalancesIncluded(t *testing.T) {
 		asked      bool
 		says, want string
 	}{
-		{true, `"balances_included":true,`, "true"}, {true, ``, "true"}, {true, `"balances_included":"maybe",`, "true"},
-		{true, `"balances_included":false,`, "false"}, {false, `"balances_included":true,`, "false"}, {false, `"balances_included":false,`, "false"},
+		{true, `"balances_included":true,`, "true"},
+		{true, ``, "true"},
+		{true, `"balances_included":"maybe",`, "true"},
+		{true, `"balances_included":false,`, "false"},
+		{false, `"balances_included":true,`, "false"},
+		{false, `"balances_included":false,`, "false"},
 	} {
 		body := `{"success":true,"data":{` + c.says + `"customers":[],"total":0}}`
 		r := newRig(t, nil, func(o *apiclient.Options) { o.Transport = answering(body) })
@@ -314,14 +318,14 @@ func TestHugeAnswersAreCapped(t *testing.T) {
 	const mib = 1 << 20
 	for name, fault := range map[string]sandbox.Fault{
 		"spaces":            sandbox.HugeBody(64 * mib),
-		"one string":        huge(`{"success":true,"data":{"customers":[{"email":"`, "x", 64*mib),
-		"one number":        huge(`{"success":true,"data":{"customers":[{"ledger_balance":1`, "0", 64*mib),
-		"empty rows":        huge(`{"success":true,"data":{"customers":[0`, ",{}", 64*mib),
-		"members":           huge(`{"success":true,"data":{"customers":[{"a":0`, `,"a":{}`, 64*mib),
-		"name":              huge(`{"`, `n`, 64*mib),
-		"total":             huge(`{"success":true,"data":{"total":1`, `1`, 64*mib),
-		"nested in a field": huge(`{"success":true,"data":{"customers":[{"created_at":[0`, `,[0]`, 64*mib),
-		"after the answer":  huge(`{"success":true,"data":{"customers":[],"total":0}}`, " ", 64*mib),
+		"one string":        huge(`{"success":true,"data":{"customers":[{"email":"`, "x"),
+		"one number":        huge(`{"success":true,"data":{"customers":[{"ledger_balance":1`, "0"),
+		"empty rows":        huge(`{"success":true,"data":{"customers":[0`, ",{}"),
+		"members":           huge(`{"success":true,"data":{"customers":[{"a":0`, `,"a":{}`),
+		"name":              huge(`{"`, `n`),
+		"total":             huge(`{"success":true,"data":{"total":1`, `1`),
+		"nested in a field": huge(`{"success":true,"data":{"customers":[{"created_at":[0`, `,[0]`),
+		"after the answer":  huge(`{"success":true,"data":{"customers":[],"total":0}}`, " "),
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := sandbox.New(sandbox.Options{})
@@ -329,7 +333,7 @@ func TestHugeAnswersAreCapped(t *testing.T) {
 			r := newRig(t, api, nil)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			r.failure(apiclient.ReasonBadResponse)
+			r.fails(apiclient.ReasonBadResponse)
 			runtime.ReadMemStats(&after)
 			if grown := (after.TotalAlloc - before.TotalAlloc) / mib; grown > 48 {
 				t.Errorf("%d MiB were allocated for one answer", grown)
@@ -339,11 +343,11 @@ func TestHugeAnswersAreCapped(t *testing.T) {
 }
 
 // huge answers with a beginning and then with one part over and over.
-func huge(begin, part string, size int) sandbox.Fault {
+func huge(begin, part string) sandbox.Fault {
 	block := []byte(strings.Repeat(part, 1<<15/len(part)))
 	return sandbox.Fault{Handle: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		_, err := w.Write([]byte(begin))
-		for sent := 0; err == nil && sent < size; sent += len(block) {
+		for sent := 0; err == nil && sent < 64<<20; sent += len(block) {
 			_, err = w.Write(block)
 		}
 	}}
@@ -415,7 +419,7 @@ func TestHowABodyEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := sandbox.New(sandbox.Options{Customers: 3})
 				api.InjectFault(c.fault.On(sandbox.CustomersEndpoint))
-				newRig(t, api, nil).failure(c.want)
+				newRig(t, api, nil).fails(c.want)
 			})
 		})
 	}

@@ -32,11 +32,11 @@ type rig struct {
 }
 
 // newRig makes a client that nothing holds back, but for what change sets.
-func newRig(t testing.TB, api *sandbox.Sandbox, change func(*apiclient.Options)) *rig {
-	t.Helper()
-	r := &rig{t: t, api: api, reg: prometheus.NewRegistry(), log: &logBuffer{}}
+func newRig(tb testing.TB, api *sandbox.Sandbox, change func(*apiclient.Options)) *rig {
+	tb.Helper()
+	r := &rig{t: tb, api: api, reg: prometheus.NewRegistry(), log: &logBuffer{}}
 	o := apiclient.Options{
-		BaseURL: parse(t, "https://api.test"+sandbox.BasePath), TokenPath: "/auth/token", UserAgent: "test",
+		BaseURL: parse(tb, "https://api.test"+sandbox.BasePath), TokenPath: "/auth/token", UserAgent: "test",
 		APIKey:    apiclient.SecretValue(sandbox.DefaultAPIKey),
 		APISecret: apiclient.SecretValue(sandbox.DefaultAPISecret),
 		PageSize:  100, Timeout: 15 * time.Second, MaxConcurrency: 4,
@@ -53,16 +53,16 @@ func newRig(t testing.TB, api *sandbox.Sandbox, change func(*apiclient.Options))
 	}
 	var err error
 	if r.Client, err = apiclient.New(o); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
 
-func parse(t testing.TB, address string) *url.URL {
-	t.Helper()
+func parse(tb testing.TB, address string) *url.URL {
+	tb.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return u
 }
@@ -117,6 +117,12 @@ func (r *rig) failure(want apiclient.Reason) error {
 		r.t.Errorf("reason %s, want %s: %v", got, want, err)
 	}
 	return err
+}
+
+// fails fetches page 1, which must fail for the reason.
+func (r *rig) fails(want apiclient.Reason) {
+	r.t.Helper()
+	_ = r.failure(want)
 }
 
 // arrived is how many requests have reached an endpoint.

@@ -93,7 +93,7 @@ func TestRefreshAheadMayFail(t *testing.T) {
 			t.Errorf("%d mints, want one in 30 seconds", got)
 		}
 		wait(time.Minute)
-		r.failure(apiclient.ReasonForbidden)
+		r.fails(apiclient.ReasonForbidden)
 		remove()
 		r.page()
 	})
@@ -123,7 +123,7 @@ func TestUnauthorizedForEverIsBounded(t *testing.T) {
 		api.InjectFault(sandbox.Status(http.StatusUnauthorized).On(sandbox.CustomersEndpoint))
 		for range 10 {
 			api.ResetRequests()
-			r.failure(apiclient.ReasonAuth)
+			r.fails(apiclient.ReasonAuth)
 			if c := api.Counters(); c.Arrived[sandbox.CustomersEndpoint] != 2 || c.Arrived[sandbox.TokenEndpoint] > 2 {
 				t.Errorf("a refused token took %v", c.Arrived)
 			}
@@ -154,15 +154,15 @@ func TestKeyRotationNeedsNoRestart(t *testing.T) {
 		r.page()
 		api.RotateKey("key2", "secret2")
 		api.RevokeTokens()
-		err := r.failure(apiclient.ReasonAuth)
+		r.fails(apiclient.ReasonAuth)
 		write(t, key, "key2\n")
-		r.failure(apiclient.ReasonAuth) // the two files are not replaced at once
+		r.fails(apiclient.ReasonAuth) // the two files are not replaced at once
 		write(t, secret, "secret2")
 		r.page()
 
 		api.RevokeTokens()
 		write(t, secret, "")
-		err = r.failure(apiclient.ReasonClient)
+		err := r.failure(apiclient.ReasonClient)
 		if !strings.Contains(err.Error(), "YATIVO_API_SECRET_FILE") || strings.Contains(err.Error(), secret) {
 			t.Errorf("the error does not name the variable alone: %v", err)
 		}

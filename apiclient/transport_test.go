@@ -21,13 +21,10 @@ import (
 )
 
 // overHTTP is a rig whose requests go through the real transport to a server.
-func overHTTP(t *testing.T, api *sandbox.Sandbox, server *httptest.Server, change func(*http.Transport)) *rig {
+func overHTTP(t *testing.T, api *sandbox.Sandbox, server *httptest.Server) *rig {
 	t.Helper()
 	t.Cleanup(server.Close)
 	transport := apiclient.NewTransport(4)
-	if change != nil {
-		change(transport)
-	}
 	t.Cleanup(transport.CloseIdleConnections)
 	return newRig(t, api, func(o *apiclient.Options) {
 		o.BaseURL, o.Transport = parse(t, server.URL+sandbox.BasePath), transport
@@ -40,7 +37,7 @@ func TestRealHTTP(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			api := sandbox.New(sandbox.Options{Seed: 1, Customers: 450, Quota: -1})
 			api.InjectFault(fault)
-			r := overHTTP(t, api, httptest.NewServer(api), nil)
+			r := overHTTP(t, api, httptest.NewServer(api))
 			for range 2 {
 				if pages, err := r.walk(true); err != nil || len(pages) != 5 {
 					t.Errorf("%d pages, %v", len(pages), err)
@@ -61,11 +58,11 @@ func TestConnectionsAreReused(t *testing.T) {
 		}
 	}
 	server.Start()
-	r := overHTTP(t, api, server, nil)
+	r := overHTTP(t, api, server)
 	for range 5 {
 		r.page()
 		remove := api.InjectFault(sandbox.Status(http.StatusForbidden).On(sandbox.CustomersEndpoint))
-		r.failure(apiclient.ReasonForbidden)
+		r.fails(apiclient.ReasonForbidden)
 		remove()
 	}
 	if got := opened.Load(); got != 1 {
@@ -79,7 +76,7 @@ func TestBombsOverHTTP(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			api := sandbox.New(sandbox.Options{})
 			api.InjectFault(fault.On(sandbox.CustomersEndpoint))
-			r := overHTTP(t, api, httptest.NewServer(api), nil)
+			r := overHTTP(t, api, httptest.NewServer(api))
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			err := r.failure(apiclient.ReasonBadResponse)
@@ -98,7 +95,7 @@ func TestBombsOverHTTP(t *testing.T) {
 			w.Header().Set("Content-Encoding", "gzip")
 			_, _ = w.Write([]byte(marker + " is not compressed"))
 		}})
-		err := overHTTP(t, api, httptest.NewServer(api), nil).failure(apiclient.ReasonBadResponse)
+		err := overHTTP(t, api, httptest.NewServer(api)).failure(apiclient.ReasonBadResponse)
 		if !strings.Contains(err.Error(), "compression") {
 			t.Errorf("error %v", err)
 		}
@@ -179,7 +176,7 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 		protocols.SetUnencryptedHTTP2(true)
 		server := &http.Server{Handler: api, Protocols: protocols, ReadHeaderTimeout: time.Minute}
 		go func() { _ = server.Serve(listener) }()
-		defer server.Close()
+		defer func() { _ = server.Close() }()
 
 		var dialled []*mute
 		transport := apiclient.NewTransport(4)

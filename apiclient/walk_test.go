@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -29,12 +30,12 @@ func TestWalkReadsEverybodyInOrder(t *testing.T) {
 		{name: "many", customers: 1234, pageSize: 100, wantPages: 13, wantLimit: 100},
 		{name: "small pages", customers: 30, pageSize: 1, wantPages: 30, wantLimit: 1},
 		{name: "capped to 20", customers: 1234, pageSize: 100, cap: 20, wantPages: 62, wantLimit: 20},
-		{name: "limit ignored", customers: 1234, pageSize: 100, fault: fault(sandbox.IgnoreLimit()), wantPages: 62, wantLimit: 20},
-		{name: "limit ignored and larger", customers: 19, pageSize: 10, fault: fault(sandbox.IgnoreLimit()), wantPages: 1, wantLimit: 20},
-		{name: "limit capped but not said", customers: 130, pageSize: 100, cap: 20, fault: fault(said("limit", "100")), wantPages: 7, wantLimit: 100},
-		{name: "limit left out", customers: 130, pageSize: 100, cap: 20, fault: fault(said("limit", "null")), wantPages: 7, wantLimit: 0},
-		{name: "limit lies low", customers: 130, pageSize: 100, fault: fault(said("limit", "1")), wantPages: 3, wantLimit: 1, atMost: 10},
-		{name: "limit negative", customers: 130, pageSize: 100, fault: fault(said("limit", "-7")), wantPages: 2, wantLimit: 0},
+		{name: "limit ignored", customers: 1234, pageSize: 100, fault: new(sandbox.IgnoreLimit()), wantPages: 62, wantLimit: 20},
+		{name: "limit ignored and larger", customers: 19, pageSize: 10, fault: new(sandbox.IgnoreLimit()), wantPages: 1, wantLimit: 20},
+		{name: "limit capped but not said", customers: 130, pageSize: 100, cap: 20, fault: new(saidLimit("100")), wantPages: 7, wantLimit: 100},
+		{name: "limit left out", customers: 130, pageSize: 100, cap: 20, fault: new(saidLimit("null")), wantPages: 7, wantLimit: 0},
+		{name: "limit lies low", customers: 130, pageSize: 100, fault: new(saidLimit("1")), wantPages: 3, wantLimit: 1, atMost: 10},
+		{name: "limit negative", customers: 130, pageSize: 100, fault: new(saidLimit("-7")), wantPages: 2, wantLimit: 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			api := sandbox.New(sandbox.Options{Seed: 1, Customers: c.customers, PageCap: c.cap, Quota: -1})
@@ -77,17 +78,9 @@ func TestWalkReadsEverybodyInOrder(t *testing.T) {
 	}
 }
 
-func fault(f sandbox.Fault) *sandbox.Fault { return &f }
-
-// said replaces the number that pages say of a name.
-func said(name, raw string) sandbox.Fault {
-	return sandbox.RewriteBody(func(body []byte) []byte {
-		at := slices.Index([]string{"page", "limit"}, name)
-		if at < 0 {
-			return body
-		}
-		return replaceLast(body, name, raw)
-	}).On(sandbox.CustomersEndpoint)
+// saidLimit replaces the limit that pages name.
+func saidLimit(raw string) sandbox.Fault {
+	return sandbox.RewriteBody(func(body []byte) []byte { return replaceLast(body, "limit", raw) }).On(sandbox.CustomersEndpoint)
 }
 
 func replaceLast(body []byte, name, raw string) []byte {
@@ -153,18 +146,21 @@ func TestWalkIsBounded(t *testing.T) {
 	}
 }
 
-func total(of func(page int, real int64) string) sandbox.Fault { return sandbox.Total(of) }
+func total(of func(page int, truth int64) string) sandbox.Fault { return sandbox.Total(of) }
 
 func TestConcurrencyIsLimitedAndUsed(t *testing.T) {
 	for _, limit := range []int{1, 2, 8} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := sandbox.New(sandbox.Options{Customers: 20_000, Quota: -1})
-				var inFlight, most atomic.Int64
+				var inFlight atomic.Int64
+				var peak sync.Mutex
+				var most int64
 				api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
 					now := inFlight.Add(1)
-					for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
-					}
+					peak.Lock()
+					most = max(most, now)
+					peak.Unlock()
 					wait(50 * time.Millisecond)
 					next.ServeHTTP(w, q)
 					inFlight.Add(-1)
@@ -174,7 +170,7 @@ func TestConcurrencyIsLimitedAndUsed(t *testing.T) {
 				if pages, err := r.walk(false); err != nil || len(pages) != 200 {
 					t.Fatalf("%d pages, %v", len(pages), err)
 				}
-				if got := most.Load(); got != int64(limit) {
+				if got := most; got != int64(limit) {
 					t.Errorf("%d requests at once, want %d", got, limit)
 				}
 				ideal := time.Duration(1+(199+limit-1)/limit) * 50 * time.Millisecond
@@ -259,10 +255,21 @@ func TestRepeats(t *testing.T) {
 		fault sandbox.Fault
 		tries int
 	}{
-		{"500", sandbox.Status(500), 4}, {"502", sandbox.Status(502), 4}, {"503", sandbox.Status(503), 4}, {"504", sandbox.Status(504), 4},
-		{"429", sandbox.Status(429), 4}, {"hang", sandbox.Hang(), 4}, {"closed", sandbox.Refuse(), 4}, {"reset", sandbox.ResetMidBody(), 4},
-		{"400", sandbox.Status(400), 1}, {"403", sandbox.Status(403), 1}, {"404", sandbox.Status(404), 1}, {"409", sandbox.Status(409), 1}, {"422", sandbox.Status(422), 1},
-		{"web page", sandbox.HTML(), 1}, {"truncated", sandbox.Truncate(), 1},
+		{"500", sandbox.Status(500), 4},
+		{"502", sandbox.Status(502), 4},
+		{"503", sandbox.Status(503), 4},
+		{"504", sandbox.Status(504), 4},
+		{"429", sandbox.Status(429), 4},
+		{"hang", sandbox.Hang(), 4},
+		{"closed", sandbox.Refuse(), 4},
+		{"reset", sandbox.ResetMidBody(), 4},
+		{"400", sandbox.Status(400), 1},
+		{"403", sandbox.Status(403), 1},
+		{"404", sandbox.Status(404), 1},
+		{"409", sandbox.Status(409), 1},
+		{"422", sandbox.Status(422), 1},
+		{"web page", sandbox.HTML(), 1},
+		{"truncated", sandbox.Truncate(), 1},
 	} {
 		for _, endpoint := range []sandbox.Endpoint{sandbox.CustomersEndpoint, sandbox.TokenEndpoint} {
 			t.Run(c.name+" "+string(endpoint), func(t *testing.T) {

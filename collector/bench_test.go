@@ -42,7 +42,7 @@ func scrape(b *testing.B, h http.Handler) time.Duration {
 	b.Helper()
 	w := &discard{header: http.Header{}}
 	start := time.Now()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/metrics", nil))
 	if w.written == 0 {
 		b.Fatal("an empty scrape")
 	}

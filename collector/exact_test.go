@@ -73,7 +73,7 @@ func float(d *apd.Decimal) float64 {
 }
 
 func TestStillPopulationIsShownToTheCent(t *testing.T) {
-	for _, customers := range []int{0, 1, 2, 87, 100, 101, 1234, 20_000} {
+	for _, customers := range []int{0, 1, 2, 87, 100, 101, 1234, 5000} {
 		t.Run(fmt.Sprint(customers), func(t *testing.T) {
 			r := newRig(t, sandbox.New(sandbox.Options{Seed: uint64(customers), Customers: customers, Quota: -1}), everyRefresh)
 			for range 2 {
@@ -139,8 +139,7 @@ func TestSumsAreExact(t *testing.T) {
 
 // A million times 45.23 is half a cent off when summed in float64.
 func TestAMillionAmounts(t *testing.T) {
-	row := `{"ledger_balance":45.23,"available_balance":38.50,"pending_balance":6.73,"currency":"USD","balance_freshness":"realtime",` +
-		`"flow_status":"active","safe_deployed":true,"cards_count":1,"created_at":"2026-04-20T08:00:00.000Z"}`
+	row := `{"ledger_balance":45.23,"available_balance":38.50,"pending_balance":6.73,"currency":"USD","balance_freshness":"realtime"}`
 	body := `{"success":true,"data":{"customers":[` + strings.Repeat(row+",", 9999) + row + `],"total":1000000,"limit":10000}}`
 	api := sandbox.New(sandbox.Options{Quota: -1})
 	api.InjectFault(sandbox.Body(body).On(sandbox.CustomersEndpoint))
@@ -150,7 +149,7 @@ func TestAMillionAmounts(t *testing.T) {
 	r.want("yativo_card_available_balance", "currency=USD", 38_500_000)
 	r.want("yativo_card_pending_balance", "currency=USD", 6_730_000)
 	r.want("yativo_card_balance_mismatch_customers", "currency=USD", 0)
-	r.want("yativo_card_customers", "flow_status=active", 1_000_000)
+	r.want("yativo_card_customers", "flow_status=unknown", 1_000_000)
 	r.want("yativo_exporter_unknown_values", "field=customer_id", 1_000_000)
 	r.want("yativo_exporter_tracked_customers", "", 0)
 }

@@ -224,8 +224,10 @@ func TestHelpSaysWhatIsCached(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		persistent := []string{"yativo_card_stalled_after_seconds", "yativo_card_abandoned_after_seconds", "yativo_card_status_transitions_total",
-			"yativo_card_status_duration_seconds", "yativo_card_last_advance_timestamp_seconds", "yativo_card_tracking_since_timestamp_seconds"}
+		persistent := []string{
+			"yativo_card_stalled_after_seconds", "yativo_card_abandoned_after_seconds", "yativo_card_status_transitions_total",
+			"yativo_card_status_duration_seconds", "yativo_card_last_advance_timestamp_seconds", "yativo_card_tracking_since_timestamp_seconds",
+		}
 		if strings.HasPrefix(f.GetName(), "yativo_card_") && !slices.Contains(persistent, f.GetName()) && !strings.Contains(f.GetHelp(), "Cached from the last walk") {
 			t.Errorf("%s does not say that it is cached: %s", f.GetName(), f.GetHelp())
 		}

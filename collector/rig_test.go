@@ -47,12 +47,12 @@ type settings struct {
 
 // newRig makes an exporter with the defaults of the configuration, but for the
 // own limit, and what change sets.
-func newRig(t testing.TB, api *sandbox.Sandbox, change func(*settings)) *rig {
-	t.Helper()
-	r := &rig{t: t, api: api, reg: prometheus.NewRegistry(), log: &logBuffer{}}
+func newRig(tb testing.TB, api *sandbox.Sandbox, change func(*settings)) *rig {
+	tb.Helper()
+	r := &rig{t: tb, api: api, reg: prometheus.NewRegistry(), log: &logBuffer{}}
 	base, err := url.Parse("https://api.test" + sandbox.BasePath)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(r.log, nil))
 	s := settings{
@@ -76,13 +76,13 @@ func newRig(t testing.TB, api *sandbox.Sandbox, change func(*settings)) *rig {
 	s.client.RefreshInterval = s.refresher.RefreshInterval
 	client, err := apiclient.New(s.client)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	tracker, err := onboarding.Open(onboarding.Options{
 		Thresholds: onboarding.DefaultThresholds(), RefreshInterval: s.refresher.RefreshInterval, Logger: logger, Registerer: r.reg,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if s.refresher.Client == nil {
 		s.refresher.Client = client
