@@ -135,7 +135,8 @@ func perCurrency() cog.Builder[dashboard.Panel] {
 
 func pendingOverTime() cog.Builder[dashboard.Panel] {
 	return limits(graph(about{"Pending share of the realtime ledger", "By currency, over time. The lines are where it is worth a look and where the shipped rules open a ticket after six hours. If it climbs above: ask Yativo whether card settlements are delayed.", 12, 8}, "percentunit",
-		over(pendingShare(chosenCurrency), "{{currency}}")), step{pendingWatch, watch}, step{pendingBad, bad})
+		over(pendingShare(chosenCurrency), "{{currency}}")), step{pendingWatch, watch}, step{pendingBad, bad}).
+		Overrides(painted(currencyPaint()))
 }
 
 func changeOverTime() cog.Builder[dashboard.Panel] {
@@ -143,7 +144,8 @@ func changeOverTime() cog.Builder[dashboard.Panel] {
 	return graph(about{"Change of the ledger over 24 h", "By how much the ledger of each currency has changed against the same time a day before. Shown once there is a day of data. If it jumps: look for a large funding or payout, or for balances that are missing.", 12, 8}, "percentunit",
 		over("max by (currency) ("+ledger+" / ("+ledger+" offset 24h > 0) - 1)", "{{currency}}")).
 		NoValue("Needs data of the day before").
-		AxisCenteredZero(true)
+		AxisCenteredZero(true).
+		Overrides(painted(currencyPaint()))
 }
 
 func freshness() cog.Builder[dashboard.Panel] {
@@ -155,12 +157,14 @@ func freshness() cog.Builder[dashboard.Panel] {
 
 func realtimeOverTime() cog.Builder[dashboard.Panel] {
 	return graph(about{"Realtime share of the ledger", "The share of each currency's ledger whose balance is realtime, so whose pending part is known. If it is low: the pending share speaks for few customers.", 8, 8}, "percentunit",
-		over("max by (currency) ("+of("yativo_card_realtime_ledger_balance", chosenCurrency)+"\n/ ("+of("yativo_card_ledger_balance", chosenCurrency)+" > 0))", "{{currency}}"))
+		over("max by (currency) ("+of("yativo_card_realtime_ledger_balance", chosenCurrency)+"\n/ ("+of("yativo_card_ledger_balance", chosenCurrency)+" > 0))", "{{currency}}")).
+		Overrides(painted(currencyPaint()))
 }
 
 func unsure() cog.Builder[dashboard.Panel] {
 	return graph(about{"Missing and mismatched", "Customers whose balance the API did not tell, and customers whose balance does not add up, by currency. Both are normally 0; if one stays above for three hours a ticket is opened: compare with Yativo's own ledger.", 8, 8}, "none",
 		over(most("", "yativo_card_balance_missing_customers"), "missing"),
 		over(most("currency", "yativo_card_balance_mismatch_customers", chosenCurrency), "mismatched {{currency}}")).
-		Decimals(0)
+		Decimals(0).
+		Overrides(painted(append(currencyPaint(), paint{"missing", unknown})))
 }

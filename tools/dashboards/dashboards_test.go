@@ -540,10 +540,23 @@ func TestColoursAreOfThePalette(t *testing.T) {
 			}
 		}
 	}
-	for _, pair := range [][2]string{{"#009E73", "#E69F00"}, {"#009E73", "#D55E00"}, {"#E69F00", "#D55E00"}, {"#009E73", "#5C6066"}, {"#D55E00", "#5C6066"}} {
-		for kind, distance := range distances(t, pair[0], pair[1]) {
-			if distance < 0.08 {
-				t.Errorf("%s and %s are hard to tell apart with %s vision: %.3f", pair[0], pair[1], kind, distance)
+}
+
+// Colours that stand beside each other are told apart by everybody: the
+// judgements, and the statuses in which customers wait.
+func TestColoursAreToldApart(t *testing.T) {
+	t.Parallel()
+	for _, group := range [][]string{
+		{"#009E73", "#E69F00", "#D55E00", "#5C6066"},
+		{"#9DB2BF", "#88CCEE", "#4C8DFF", "#CC79A7", "#9A4FB5"},
+	} {
+		for i, a := range group {
+			for _, b := range group[:i] {
+				for kind, distance := range distances(t, a, b) {
+					if distance < 0.06 {
+						t.Errorf("%s and %s are hard to tell apart with %s vision: %.3f", a, b, kind, distance)
+					}
+				}
 			}
 		}
 	}

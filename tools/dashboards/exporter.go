@@ -107,7 +107,11 @@ func ageOverTime() cog.Builder[dashboard.Panel] {
 func failures() cog.Builder[dashboard.Panel] {
 	return stacked(graph(about{"Failed refreshes by reason", "Refreshes that failed, or went without the balances that were due. auth and forbidden want a person: run the check command and put a valid key in place. The others mend themselves; if they go on: read the exporter's log for the reason.", 8, 8}, "none",
 		over("sum by (reason) (increase("+of("yativo_exporter_refresh_failures_total")+"[$__rate_interval])) > 0", "{{reason}}"))).
-		NoValue("No failure in this time range")
+		NoValue("No failure in this time range").
+		Overrides(painted([]paint{
+			{"auth", bad}, {"forbidden", bad}, {"rate_limited", watch}, {"breaker_open", second}, {"timeout", third},
+			{"network", fourth}, {"server", neutral}, {"bad_response", fifth}, {"incomplete", faint}, {"client", unknown},
+		}))
 }
 
 func breakerHistory() cog.Builder[dashboard.Panel] {
@@ -133,7 +137,7 @@ func latency() cog.Builder[dashboard.Panel] {
 	return graph(about{"Latency of the API", "Time from sending a request to the end of its answer, by endpoint; waits for quota are not in it. If p99 nears YATIVO_TIMEOUT: requests will fail; balances may cost a live query, so try a longer EXPORTER_BALANCE_INTERVAL.", 8, 8}, "s",
 		latencies("0.5", "p50"), latencies("0.95", "p95"), latencies("0.99", "p99")).
 		NoValue("No request in this time range").
-		Overrides(painted([]paint{{"p50 customers", neutral}, {"p95 customers", third}, {"p99 customers", second}}))
+		Overrides(painted([]paint{{"p50 customers", neutral}, {"p95 customers", third}, {"p99 customers", second}, {"p[0-9]+ token", faint}}))
 }
 
 func quotaOverTime() cog.Builder[dashboard.Panel] {
@@ -153,7 +157,10 @@ func throttled() cog.Builder[dashboard.Panel] {
 func retries() cog.Builder[dashboard.Panel] {
 	return stacked(graph(about{"Repeated requests by reason", "Requests that were sent once more, by what had gone wrong. A few are normal; if they go on: the API is unwell, though refreshes may still succeed.", 8, 8}, "none",
 		over("sum by (reason) (increase("+of("yativo_api_retries_total")+"[$__rate_interval])) > 0", "{{reason}}"))).
-		NoValue("No repeat in this time range")
+		NoValue("No repeat in this time range").
+		Overrides(painted([]paint{
+			{"auth", bad}, {"rate_limited", watch}, {"timeout", third}, {"network", fourth}, {"server", neutral},
+		}))
 }
 
 func tokenLife() cog.Builder[dashboard.Panel] {
@@ -189,7 +196,8 @@ func unknownValues() cog.Builder[dashboard.Panel] {
 func memory() cog.Builder[dashboard.Panel] {
 	return graph(about{"Memory", "Resident memory and the Go heap of each replica. If it grows without the customers growing: it is a leak; restart the exporter, which keeps its state, and report it.", 8, 8}, "bytes",
 		over(most("instance", "process_resident_memory_bytes"), "resident {{instance}}"),
-		over(most("instance", "go_memstats_heap_inuse_bytes"), "heap {{instance}}"))
+		over(most("instance", "go_memstats_heap_inuse_bytes"), "heap {{instance}}")).
+		Overrides([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{override("byRegexp", "/^heap/", set("color", fixed(third)))})
 }
 
 func cpu() cog.Builder[dashboard.Panel] {
@@ -200,7 +208,8 @@ func cpu() cog.Builder[dashboard.Panel] {
 func goroutines() cog.Builder[dashboard.Panel] {
 	return graph(about{"Goroutines and open files", "Of each replica. Both stay flat; if one grows for hours: it is a leak; restart the exporter, which keeps its state, and report it.", 8, 8}, "none",
 		over(most("instance", "go_goroutines"), "goroutines {{instance}}"),
-		over(most("instance", "process_open_fds"), "files {{instance}}")).Decimals(0)
+		over(most("instance", "process_open_fds"), "files {{instance}}")).Decimals(0).
+		Overrides([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{override("byRegexp", "/^files/", set("color", fixed(third)))})
 }
 
 func scrapes() cog.Builder[dashboard.Panel] {

@@ -19,6 +19,9 @@ const (
 	neutral = "#4C8DFF"
 	second  = "#CC79A7"
 	third   = "#88CCEE"
+	fourth  = "#9A4FB5"
+	fifth   = "#66C2A5"
+	faint   = "#9DB2BF"
 )
 
 // paint is the colour of the series whose names end in a suffix.
@@ -27,15 +30,20 @@ type paint struct{ suffix, colour string }
 // statusPaint holds the statuses' colours. The customers' way leads to green.
 func statusPaint() []paint {
 	return []paint{
-		{"otp_requested", "#9DB2BF"},
+		{"otp_requested", faint},
 		{"otp_verified", third},
 		{"kyc_initiated", neutral},
 		{"kyc_completed", second},
-		{"safe_deploying", "#9A4FB5"},
-		{"card_created", "#66C2A5"},
+		{"safe_deploying", fourth},
+		{"card_created", fifth},
 		{"active", good},
 		{"unknown", unknown},
 	}
+}
+
+// currencyPaint holds the colours of the currencies that are always there.
+func currencyPaint() []paint {
+	return []paint{{"USD", neutral}, {"EUR", second}, {"GBP", third}}
 }
 
 // painted are the overrides that give series their colours.
@@ -76,6 +84,11 @@ func dashed(name, colour string) cog.Builder[dashboard.DashboardFieldConfigSourc
 
 func fixedColour(colour string) cog.Builder[dashboard.FieldColor] {
 	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdFixed).FixedColor(colour)
+}
+
+// shades tell series apart that no name is known of, without a judgement.
+func shades(colour string) cog.Builder[dashboard.FieldColor] {
+	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdShades).FixedColor(colour)
 }
 
 func byThreshold() cog.Builder[dashboard.FieldColor] {

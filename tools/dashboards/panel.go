@@ -66,7 +66,7 @@ func graph(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *ti
 	return timeseries.NewPanelBuilder().
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
 		Datasource(source()).Targets(queries).Unit(unit).NoValue("No data in this time range").
-		AxisSoftMin(0).
+		AxisSoftMin(0).ColorScheme(shades(neutral)).
 		LineWidth(2).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
 		LineInterpolation(common.LineInterpolationStepAfter).
 		SpanNulls(common.BoolOrFloat64{Bool: cog.ToPtr(false)}).
