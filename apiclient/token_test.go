@@ -325,6 +325,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 						transport := apiclient.NewTransport(4)
 						t.Cleanup(transport.CloseIdleConnections)
 						o.Transport = transport
+						patient(o)
 					})
 					err := r.failure(apiclient.ReasonBadResponse)
 					if !strings.Contains(err.Error(), "redirect") || location != "" && strings.Contains(err.Error(), location) {

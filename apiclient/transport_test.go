@@ -29,6 +29,7 @@ func overHTTP(t *testing.T, api *sandbox.Sandbox, server *httptest.Server) *rig 
 	return newRig(t, api, func(o *apiclient.Options) {
 		o.BaseURL, o.Transport = parse(t, server.URL+sandbox.BasePath), transport
 		o.BreakerFailures = 1 // so that nothing is repeated
+		patient(o)
 	})
 }
 
@@ -145,6 +146,11 @@ func TestConnectionsThatFail(t *testing.T) {
 			if change != nil {
 				change(transport)
 			}
+			if c.name == "no such host" {
+				transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+					return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}
+				}
+			}
 			defer server.Close()
 			defer transport.CloseIdleConnections()
 			address := server.URL
@@ -153,6 +159,7 @@ func TestConnectionsThatFail(t *testing.T) {
 			}
 			r := newRig(t, api, func(o *apiclient.Options) {
 				o.BaseURL, o.Transport, o.BreakerFailures = parse(t, address+sandbox.BasePath), transport, 1
+				patient(o)
 			})
 			if c.reason == "" {
 				r.page()
