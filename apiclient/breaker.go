@@ -24,7 +24,7 @@ func newBreaker(failures uint32, cooldown time.Duration, m *metrics, logger *slo
 		// The callback runs under the breaker's lock: it must not ask the
 		// breaker anything.
 		OnStateChange: func(_ string, from, to gobreaker.State) {
-			m.setBreakerState(to)
+			m.breakerState.now.Store(int32(to))
 			m.breakerTransitions.WithLabelValues(stateLabel(to)).Inc()
 			logger.Debug("the circuit breaker changed", "from", stateLabel(from), "to", stateLabel(to))
 		},

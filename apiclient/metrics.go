@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,7 +40,7 @@ type metrics struct {
 	rateLimitRemaining *prometheus.GaugeVec
 	rateLimitReset     *prometheus.GaugeVec
 	tokenExpiry        *prometheus.GaugeVec
-	breakerState       *prometheus.GaugeVec
+	breakerState       *stateMetric
 	breakerTransitions *prometheus.CounterVec
 	breakerRejections  prometheus.Counter
 }
@@ -82,10 +83,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "yativo_api_token_expiry_timestamp_seconds",
 			Help: "When the access token in use dies, in Unix seconds; absent for a static token.",
 		}, nil),
-		breakerState: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "yativo_api_circuit_breaker_state",
-			Help: "State of the circuit breaker in front of the Yativo API: 1 for the state it is in, else 0.",
-		}, []string{"state"}),
+		breakerState: &stateMetric{desc: prometheus.NewDesc("yativo_api_circuit_breaker_state",
+			"State of the circuit breaker in front of the Yativo API: 1 for the state it is in, else 0.",
+			[]string{"state"}, nil)},
 		breakerTransitions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "yativo_api_circuit_breaker_transitions_total",
 			Help: "Changes of the circuit breaker's state, by the new state.",
@@ -123,10 +123,8 @@ func (m *metrics) exportFromZero() {
 		m.throttled.WithLabelValues(string(c))
 	}
 	for _, s := range breakerStates() {
-		m.breakerState.WithLabelValues(stateLabel(s))
 		m.breakerTransitions.WithLabelValues(stateLabel(s))
 	}
-	m.setBreakerState(gobreaker.StateClosed)
 }
 
 func (m *metrics) observeRequest(ep endpoint, status int, took time.Duration) {
@@ -138,13 +136,24 @@ func (m *metrics) observeRequest(ep endpoint, status int, took time.Duration) {
 	m.duration.WithLabelValues(string(ep)).Observe(took.Seconds())
 }
 
-func (m *metrics) setBreakerState(now gobreaker.State) {
-	for _, s := range breakerStates() {
+// stateMetric shows the breaker's state one-hot, all of it as of one moment.
+type stateMetric struct {
+	desc *prometheus.Desc
+	now  atomic.Int32 // a gobreaker.State; the zero value is closed
+}
+
+// Describe implements prometheus.Collector.
+func (s *stateMetric) Describe(ch chan<- *prometheus.Desc) { ch <- s.desc }
+
+// Collect implements prometheus.Collector.
+func (s *stateMetric) Collect(ch chan<- prometheus.Metric) {
+	now := gobreaker.State(s.now.Load())
+	for _, state := range breakerStates() {
 		value := 0.0
-		if s == now {
+		if state == now {
 			value = 1
 		}
-		m.breakerState.WithLabelValues(stateLabel(s)).Set(value)
+		ch <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, value, stateLabel(state))
 	}
 }
 

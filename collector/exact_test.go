@@ -10,8 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/cockroachdb/apd/v3"
+	"github.com/google/go-cmp/cmp"
 
 	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/onboarding"
@@ -256,6 +259,47 @@ func TestUnknownCurrenciesAndStatusesByTheThousand(t *testing.T) {
 	if n := len(r.series("yativo_card_customers")); n != 8 {
 		t.Errorf("%d statuses are shown", n)
 	}
+}
+
+// Which currencies get a series does not depend on the order of the rows once
+// they have one, and a currency that leaves makes room for another.
+func TestCurrenciesKeepTheirSeries(t *testing.T) {
+	synctest.Test(t, currenciesKeepTheirSeries)
+}
+
+func currenciesKeepTheirSeries(t *testing.T) {
+	var customers []sandbox.Customer
+	for i := range 17 {
+		c := amounts("1")[0]
+		c.ID, c.Currency = fmt.Sprint("id", i), "AA"+string(rune('A'+i))
+		customers = append(customers, c)
+	}
+	api := sandbox.New(sandbox.Options{})
+	api.SetCustomers(customers)
+	r := newRig(t, api, everyRefresh)
+	refresh := func() {
+		wait(time.Minute)
+		r.refresh()
+	}
+	refresh()
+	first := r.series("yativo_card_ledger_balance")
+	if _, ok := first["currency=AAQ"]; ok || first["currency=unknown"] != 1 {
+		t.Fatalf("the 17th currency is not the one without a series: %v", first)
+	}
+	slices.Reverse(customers)
+	api.SetCustomers(customers)
+	refresh()
+	if diff := cmp.Diff(first, r.series("yativo_card_ledger_balance")); diff != "" {
+		t.Errorf("another order of the rows (-before +after):\n%s", diff)
+	}
+	api.Remove("id0")
+	refresh()
+	if _, ok := r.series("yativo_card_ledger_balance")["currency=AAA"]; ok {
+		t.Error("a currency without customers is still shown")
+	}
+	refresh()
+	r.want("yativo_card_ledger_balance", "currency=AAQ", 1)
+	r.want("yativo_exporter_unknown_values", "field=currency", 0)
 }
 
 // Each broken field is counted under its name; what is absent where it may be

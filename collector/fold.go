@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// maxOtherCurrencies is how many currencies beyond the documented ones get
-	// a series of their own; unknownCurrency is the label of the rest.
-	maxOtherCurrencies = 16
-	unknownCurrency    = "unknown"
+	// maxCurrencies get a series of their own: the three documented ones, 16
+	// others, and unknownCurrency, which stands for the rest.
+	maxCurrencies   = 3 + 16 + 1
+	unknownCurrency = "unknown"
 )
 
 // documentedCurrencies always have their series.
@@ -29,7 +29,7 @@ type fold struct {
 	customers  Customers
 	balances   Balances
 	currencies map[string]*CurrencyBalances
-	others     int // currencies beyond the documented ones
+	admitted   map[string]bool // currencies that have a series of their own
 
 	withBalances       bool // every page carried them
 	distinct           int
@@ -37,10 +37,22 @@ type fold struct {
 	shrank             bool // the total fell from one page to the next
 }
 
-func newFold(walk *onboarding.Walk, withBalances bool) *fold {
-	f := &fold{walk: walk, withBalances: withBalances, currencies: map[string]*CurrencyBalances{}, minTotal: math.MaxInt}
+// newFold returns a fold in which the currencies of the last balances, if there
+// are any, keep their series: rows come in any order, and where there are too
+// many currencies the same ones must win each time.
+func newFold(walk *onboarding.Walk, withBalances bool, last *Balances) *fold {
+	f := &fold{
+		walk: walk, withBalances: withBalances, minTotal: math.MaxInt,
+		currencies: map[string]*CurrencyBalances{}, admitted: map[string]bool{unknownCurrency: true},
+	}
 	for _, c := range documentedCurrencies() {
+		f.admitted[c] = true
 		f.addCurrency(c)
+	}
+	if last != nil {
+		for i := range last.Currencies {
+			f.admitted[last.Currencies[i].Currency] = true
+		}
 	}
 	return f
 }
@@ -136,15 +148,12 @@ func (f *fold) currency(r *apiclient.Row) *CurrencyBalances {
 	if c, ok := f.currencies[name]; ok {
 		return c
 	}
-	if name != unknownCurrency {
-		if f.others == maxOtherCurrencies {
-			f.customers.Broken[apiclient.FieldCurrency]++
-			r.Currency = ""
-			return f.currency(r)
-		}
-		f.others++
-		name = strings.Clone(name)
+	if !f.admitted[name] && len(f.admitted) == maxCurrencies {
+		f.customers.Broken[apiclient.FieldCurrency]++
+		r.Currency = ""
+		return f.currency(r)
 	}
+	f.admitted[name] = true
 	return f.addCurrency(name)
 }
 

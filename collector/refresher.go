@@ -197,7 +197,7 @@ func worthWithoutBalances(err error) bool {
 func (r *Refresher) walk(ctx context.Context, balances bool) error {
 	begun := time.Now()
 	for walks := 1; ; walks++ {
-		f := newFold(r.options.Tracker.Begin(time.Now()), balances)
+		f := newFold(r.options.Tracker.Begin(time.Now()), balances, r.state.balances)
 		if err := f.read(r.options.Client.Walk(ctx, balances)); err != nil {
 			f.walk.Discard()
 			return err
