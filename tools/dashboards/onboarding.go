@@ -66,15 +66,26 @@ func statusVariable() cog.Builder[dashboard.VariableModel] {
 
 // The first line: the worst first.
 
+// worstStep is red only for what is out of the ordinary: a standing share of
+// drop-outs would keep a fixed threshold red for ever, and nobody looking at it.
 func worstStep() cog.Builder[dashboard.Panel] {
 	stalled := most("flow_status", "yativo_card_stalled_customers")
+	usual := "quantile_over_time(0.5, (" + stalled + ")[1w:1m])"
+	unusual := fmt.Sprintf("(%[1]s >= 5 + %[2]s and %[1]s >= 1.5 * %[2]s\nor %[3]s >= 3)", stalled, usual,
+		most("flow_status", "yativo_card_stalled_customers", `flow_status="safe_deploying"`))
 	return stats(about{"Most stalled step", "The status with the most customers that are there for longer than its threshold and not yet abandoned. " +
-		"If it is amber or red: read who they are at /stalled of the exporter, and follow the runbook's section on that step.", 5, 4}, "none",
-		now("topk(1, "+stalled+" > 0)\nor label_replace(sum ("+stalled+`) == 0, "flow_status", "nobody is stuck", "", "")`, "{{flow_status}}")).
+		"Red: five more than the median of the last seven days, and half as many again, or three wallets that do not deploy: read who they are at /stalled of the exporter, and follow the runbook's section on that step. Amber: no more than usual.", 5, 4}, "none",
+		now("topk(1, "+unusual+")", "{{flow_status}}"),
+		now("topk(1, "+stalled+" > 0)\nunless on () "+unusual, "{{flow_status}}"),
+		now("label_replace(sum ("+stalled+`) == 0, "flow_status", "nobody is stuck", "", "")`, "{{flow_status}}")).
 		TextMode(common.BigValueTextModeValueAndName).
 		ColorMode(common.BigValueColorModeBackground).
-		ColorScheme(byThreshold()).
-		Thresholds(steps(step{0, good}, step{1, watch}, step{3, bad}))
+		ColorScheme(fixedColour(unknown)).
+		Overrides([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{
+			override("byFrameRefID", "A", set("color", fixed(bad))),
+			override("byFrameRefID", "B", set("color", fixed(watch))),
+			override("byFrameRefID", "C", set("color", fixed(good))),
+		})
 }
 
 // kycVerdict holds KYC against its own thresholds and its own past, so that it
@@ -153,11 +164,11 @@ func stepName(step int) string { return append(append([]string{}, waiting...), "
 
 func whoWaits() cog.Builder[dashboard.Panel] {
 	duration := []dashboard.DynamicConfigValue{set("unit", "s"), set("decimals", 1)}
-	return grid(about{"Who is stuck, where, since when", "For each status in which customers wait: how many are there for longer than the stalled threshold, how many for so long that they count as abandoned, and how long the longest of the others waits. If a row is red: read who they are at /stalled of the exporter.", 7, 8},
+	return grid(about{"Who is stuck, where, since when", "For each status in which customers wait: how many are there for longer than the stalled threshold, how many for so long that they count as abandoned, and how long the longest of the others waits. If a row is amber and has more than you are used to: read who they are at /stalled of the exporter.", 7, 8},
 		"flow_status", "status", "stalled", []column{
 			{"stalled", most("flow_status", "yativo_card_stalled_customers"), []dashboard.DynamicConfigValue{
 				set("thresholds", map[string]any{"mode": "absolute", "steps": []any{
-					map[string]any{"color": "transparent", "value": nil}, map[string]any{"color": watch, "value": 1}, map[string]any{"color": bad, "value": 3},
+					map[string]any{"color": "transparent", "value": nil}, map[string]any{"color": watch, "value": 1},
 				}}),
 				set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
 			}},
