@@ -139,6 +139,9 @@ func (r *Refresher) refresh(ctx context.Context, now time.Time) error {
 			return err
 		}
 		if errWithout := r.walk(ctx, false); errWithout != nil {
+			if apiclient.ReasonOf(errWithout) == apiclient.ReasonBreakerOpen {
+				return err // what opened the breaker says more than that it is open
+			}
 			return errWithout
 		}
 		r.balancesTried = now
