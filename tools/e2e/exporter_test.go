@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -78,7 +79,14 @@ type exporter struct {
 
 func startExporter(t *testing.T, env settings) *exporter {
 	t.Helper()
-	cmd := exec.CommandContext(context.Background(), exporterBinary)
+	return startExporterBy(t, nil, env)
+}
+
+// startExporterBy has a program, given with its arguments, start the exporter.
+func startExporterBy(t *testing.T, wrapper []string, env settings) *exporter {
+	t.Helper()
+	args := append(slices.Clone(wrapper), exporterBinary)
+	cmd := exec.CommandContext(context.Background(), args[0], args[1:]...)
 	cmd.Env = env.environ()
 	e := &exporter{process: start(t, cmd)}
 	e.address = listenAddress(t, e.process)

@@ -1,0 +1,365 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"yativo-card-exporter/sandbox"
+)
+
+// The exporter under a fault is configured so that a row of the table takes
+// seconds; what it does is the same with the defaults, only slower.
+const (
+	faultInterval = 5 * time.Second
+	faultCooldown = 8 * time.Second
+	faultTimeout  = time.Second
+	// scrapePace is how often an exporter in a fault is scraped.
+	scrapePace = 250 * time.Millisecond
+	// faultSlack is what a machine with everything at once to do may add to a
+	// recovery.
+	faultSlack = 12 * time.Second
+)
+
+// The bounds that hold in every row.
+const (
+	// mostScrapeRatio is how much slower /metrics may be than that of an
+	// exporter without a fault at the same moments, by the median;
+	// scrapeNoise is a time too short to compare.
+	mostScrapeRatio = 2.0
+	scrapeNoise     = 5 * time.Millisecond
+	// mostGoroutines and mostDescriptors are how many more there may be after
+	// the fault than before: idle connections, to the API and from scrapers.
+	mostGoroutines  = 10
+	mostDescriptors = 8
+	// mostMemory is the most resident memory that the process ever had.
+	mostMemory = 96 << 20
+)
+
+// row is a fault and what the exporter makes of it.
+type row struct {
+	group, name string
+	options     sandbox.Options // beside the usual population
+	env         settings        // beside the usual settings
+	// place serves the API, and whatever stands in front of it; nil is the
+	// sandbox alone.
+	place func(t *testing.T, api *sandbox.Sandbox) place
+	// begin switches the fault on.
+	begin func(t *testing.T, s *scene) (end func())
+	want  effect
+	// data, unless nil, objects to what the customers' series say during the
+	// fault; otherwise they are those from before it.
+	data func(now, before series) error
+	// shows says the same in words, where no refresh fails.
+	shows string
+	// outlasts says that the exporter goes on waiting after the fault, for as
+	// long as the API asked, so that the test does not wait for its recovery.
+	outlasts bool
+}
+
+// effect is what a fault does that can be told in a few words.
+type effect struct {
+	reason   string        // of failed refreshes, beside breaker_open; "" if none fails
+	says     string        // the log's words, after the operation
+	breaker  bool          // it opens
+	requests int           // to the API, in one refresh, at the most
+	wait     time.Duration // that the API asked for
+}
+
+// place is where the API is to be had.
+type place struct {
+	baseURL string
+	env     settings
+	// command, unless nil, wraps the exporter's.
+	command []string
+
+	// What a row's begin may turn, where it is there.
+	proxy  *proxy
+	server *tlsServer
+	hosts  string // path
+}
+
+// scene is an exporter in a fault.
+type scene struct {
+	*exporter
+	api   *sandbox.Sandbox
+	place place
+}
+
+// figures are what a row measured; the table's bounds hold for them.
+type figures struct {
+	scrape                time.Duration // the median
+	scrapeRatio           float64
+	recovery, bound       time.Duration
+	memory                int
+	goroutines, fds, logs int
+}
+
+// meet runs the row: an exporter that is well meets the fault, is watched in
+// it, and afterwards.
+func (r row) meet(t *testing.T, control *exporter) (effect, figures) {
+	t.Helper()
+	options := r.options
+	options.Seed, options.Customers, options.Quota = 7, 230, -1
+	api := sandbox.New(options)
+	at := place{}
+	if r.place == nil {
+		at.baseURL = serveSandbox(t, api)
+	} else {
+		at = r.place(t, api)
+	}
+	env := settingsFor(t, at.baseURL).with(settings{
+		"YATIVO_TIMEOUT":            faultTimeout.String(),
+		"YATIVO_RATE_LIMIT":         "600",
+		"EXPORTER_REFRESH_INTERVAL": faultInterval.String(),
+		"EXPORTER_BREAKER_FAILURES": "3",
+		"EXPORTER_BREAKER_COOLDOWN": faultCooldown.String(),
+		"EXPORTER_LOG_LEVEL":        "info",
+	}).with(r.env).with(at.env)
+	s := &scene{exporter: startExporterBy(t, at.command, env), api: api, place: at}
+
+	healthy := truth(t, api)
+	well := func(now series) error {
+		return errors.Join(now.agree(healthy), now.is("yativo_up", 1), now.is(breakerState("closed"), 1))
+	}
+	s.await(time.Minute, "the exporter is well before the fault", well)
+	before := s.metrics()
+	quiet := len(s.stderr.String())
+	api.ResetRequests()
+
+	end := r.begin(t, s)
+	during, f := r.watch(t, s, control, before)
+	seen := s.effect(t, before, during, quiet)
+	seen.wait = r.want.wait
+	r.judge(t, &seen, s.requests(before, during), during["yativo_exporter_refreshes_total"]-before["yativo_exporter_refreshes_total"])
+	lines := logLines(t, s.stderr.String()[quiet:])
+	oneLineEach(t, lines)
+	end()
+
+	f.logs = len(lines)
+	if !r.outlasts {
+		f.bound = faultInterval + r.want.wait
+		if r.want.breaker {
+			f.bound += faultCooldown
+		}
+		cured := time.Now()
+		s.await(f.bound+faultSlack, "the exporter is well after the fault", func(now series) error {
+			return errors.Join(well(now), now.above("yativo_exporter_refreshes_total", during["yativo_exporter_refreshes_total"]))
+		})
+		f.recovery = time.Since(cured)
+	}
+	s.await(faultSlack, "goroutines and descriptors are back where they were", func(now series) error {
+		f.goroutines = int(now["go_goroutines"] - before["go_goroutines"])
+		f.fds = int(now["process_open_fds"] - before["process_open_fds"])
+		if f.goroutines > mostGoroutines || f.fds > mostDescriptors {
+			return fmt.Errorf("%d goroutines and %d descriptors more than before", f.goroutines, f.fds)
+		}
+		return nil
+	})
+	f.memory = peakMemory(t, s.cmd.Process.Pid)
+	if f.memory > mostMemory {
+		t.Errorf("it took %d MiB at its peak, more than %d", f.memory>>20, mostMemory>>20)
+	}
+	return seen, f
+}
+
+// watch scrapes the exporter in its fault, and in turn the one that has none,
+// until the fault has shown all that it does.
+func (r row) watch(t *testing.T, s *scene, control *exporter, before series) (during series, f figures) {
+	t.Helper()
+	var here, there []time.Duration
+	var now series
+	pace := time.NewTicker(scrapePace)
+	defer pace.Stop()
+	eventually(t, 2*time.Minute, "the fault shows", func() error {
+		<-pace.C
+		there = append(there, control.timedScrape(t, nil))
+		here = append(here, s.timedScrape(t, &now))
+		if r.want.reason == "" || now["yativo_up"] == 0 {
+			if err := r.holds(now, before); err != nil && r.want.reason != "" {
+				t.Fatalf("in the fault: %v", err)
+			} else if err != nil {
+				return err
+			}
+		}
+		refreshes := now["yativo_exporter_refreshes_total"] - before["yativo_exporter_refreshes_total"]
+		failed := now[failures(r.want.reason)] - before[failures(r.want.reason)]
+		switch {
+		case r.outlasts && failed > 0 && now[throttled("retry_after")] > 2:
+			return nil
+		case r.outlasts:
+			return errors.New("the wait has not been reported yet")
+		case refreshes < 2 || len(here) < 20:
+			return fmt.Errorf("%v refreshes ended so far", refreshes)
+		case r.want.reason != "" && failed == 0:
+			return fmt.Errorf("no refresh failed by %s: %v", r.want.reason, refreshFailures(now))
+		case r.want.breaker && now[failures("breaker_open")] == before[failures("breaker_open")]:
+			return errors.New("no refresh has met an open breaker yet")
+		}
+		return nil
+	})
+	slow, usual := median(here), median(there)
+	f.scrape, f.scrapeRatio = slow, float64(slow)/float64(usual)
+	if f.scrapeRatio > mostScrapeRatio && slow > scrapeNoise {
+		t.Errorf("/metrics takes %v, %.1f times as long as without the fault", slow, f.scrapeRatio)
+	}
+	return now, f
+}
+
+// holds objects unless the customers' series are what the row wants of them.
+func (r row) holds(now, before series) error {
+	if r.data != nil {
+		return r.data(now, before)
+	}
+	for name, value := range before {
+		if strings.HasPrefix(name, "yativo_card_") && !strings.Contains(name, "time_in_status") && now[name] != value {
+			return fmt.Errorf("%s was %v and is %v", name, value, now[name])
+		}
+	}
+	return nil
+}
+
+// effect is what an exporter shows of its fault, its log from an offset on.
+func (s *scene) effect(t *testing.T, before, during series, quiet int) (e effect) {
+	t.Helper()
+	var reasons []string
+	for name, value := range refreshFailures(during) {
+		if value == before[name] {
+			continue
+		}
+		reason := strings.TrimSuffix(strings.TrimPrefix(name, `yativo_exporter_refresh_failures_total{reason="`), `"}`)
+		if reason != "breaker_open" {
+			reasons = append(reasons, reason)
+		}
+	}
+	slices.Sort(reasons)
+	e.reason = strings.Join(reasons, ", ")
+	opened := `yativo_api_circuit_breaker_transitions_total{to="open"}`
+	e.breaker = during[opened] > before[opened]
+	if e.reason == "" {
+		return e
+	}
+	// The metrics may be read before the line that was written earlier.
+	eventually(t, faultSlack, "the log tells the reason", func() error {
+		for _, line := range logLines(t, s.stderr.String()[quiet:]) {
+			if line.Msg == "failed" {
+				_, e.says, _ = strings.Cut(line.Err, ": ")
+				return nil
+			}
+		}
+		return errors.New("no refresh is said to have failed")
+	})
+	return e
+}
+
+// judge compares what was seen with what is wanted.
+func (r row) judge(t *testing.T, seen *effect, requests, refreshes float64) {
+	t.Helper()
+	if perRefresh := requests / max(1, refreshes); perRefresh > float64(r.want.requests) {
+		t.Errorf("%v requests in %v refreshes, want at most %d in each", requests, refreshes, r.want.requests)
+	}
+	seen.requests = r.want.requests
+	if *seen != r.want {
+		t.Errorf("the fault shows\n  %+v, want\n  %+v", *seen, r.want)
+	}
+}
+
+// requests are those since the fault began, as the exporter counts them or, if
+// it counts too few, as they arrived.
+func (s *scene) requests(before, now series) (sent float64) {
+	for name, value := range now {
+		if strings.HasPrefix(name, "yativo_api_requests_total{") {
+			sent += value - before[name]
+		}
+	}
+	arrived := 0
+	for _, n := range s.api.Counters().Arrived {
+		arrived += n
+	}
+	return max(sent, float64(arrived))
+}
+
+// timedScrape scrapes and says how long it took.
+func (e *exporter) timedScrape(t *testing.T, to *series) time.Duration {
+	t.Helper()
+	begun := time.Now()
+	code, body, _ := fetch(t, "http://"+e.address+"/metrics", "")
+	took := time.Since(begun)
+	if code != 200 {
+		t.Fatalf("/metrics answers %d: %s", code, body)
+	}
+	if to != nil {
+		*to = parseSeries(t, body)
+	}
+	return took
+}
+
+func median(all []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(all))[len(all)/2]
+}
+
+// logLine is a line of the exporter's log.
+type logLine struct {
+	Level, Msg, What, Reason, Err string
+}
+
+func logLines(t *testing.T, log string) (lines []logLine) {
+	t.Helper()
+	for text := range strings.Lines(log) {
+		var line logLine
+		if strings.HasSuffix(text, "\n") {
+			if err := json.Unmarshal([]byte(text), &line); err != nil {
+				t.Fatalf("a line of the log is no JSON: %q", text)
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// oneLineEach objects to a log that says the same thing twice.
+func oneLineEach(t *testing.T, lines []logLine) {
+	t.Helper()
+	said := map[logLine]int{}
+	for _, line := range lines {
+		line.Err = ""
+		said[line]++
+	}
+	for _, line := range slices.SortedFunc(maps.Keys(said), func(a, b logLine) int { return cmp.Compare(a.Reason, b.Reason) }) {
+		if said[line] > 1 {
+			t.Errorf("the log says %d times: %+v", said[line], line)
+		}
+	}
+}
+
+// peakMemory is the most resident memory that a process has had, in bytes.
+func peakMemory(t *testing.T, pid int) int {
+	t.Helper()
+	_, rest, found := strings.Cut(processStatus(t, pid), "VmHWM:")
+	fields := strings.Fields(rest)
+	if !found || len(fields) < 2 {
+		t.Fatal("the process's status tells no VmHWM")
+	}
+	kib, err := strconv.Atoi(fields[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib << 10
+}
+
+func breakerState(state string) string {
+	return fmt.Sprintf("yativo_api_circuit_breaker_state{state=%q}", state)
+}
+
+func throttled(cause string) string {
+	return fmt.Sprintf("yativo_api_throttled_seconds_total{cause=%q}", cause)
+}
