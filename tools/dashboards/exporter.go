@@ -30,8 +30,9 @@ func exporter() page {
 			}},
 			{"Upstream", []cog.Builder[dashboard.Panel]{throttled(), retries(), tokenLife()}},
 			{"Walks", []cog.Builder[dashboard.Panel]{refreshes(), counts(), unknownValues()}},
-			{"Process", []cog.Builder[dashboard.Panel]{memory(), cpu(), goroutines(), scrapes(), stateErrors(), build(),
-				alertHistory(about{width: 24, height: 7})}},
+			{"Process", []cog.Builder[dashboard.Panel]{
+				memory(), cpu(), goroutines(), scrapes(), stateErrors(), build(), alertHistory(about{width: 24, height: 7}),
+			}},
 		},
 	}
 }
@@ -109,8 +110,16 @@ func failures() cog.Builder[dashboard.Panel] {
 		over("sum by (reason) (increase("+of("yativo_exporter_refresh_failures_total")+"[$__rate_interval])) > 0", "{{reason}}"))).
 		NoValue("No failure in this time range").
 		Overrides(painted([]paint{
-			{"auth", bad}, {"forbidden", bad}, {"rate_limited", watch}, {"breaker_open", second}, {"timeout", third},
-			{"network", fourth}, {"server", neutral}, {"bad_response", fifth}, {"incomplete", faint}, {"client", unknown},
+			{"auth", bad},
+			{"forbidden", bad},
+			{"rate_limited", watch},
+			{"breaker_open", second},
+			{"timeout", third},
+			{"network", fourth},
+			{"server", neutral},
+			{"bad_response", fifth},
+			{"incomplete", faint},
+			{"client", unknown},
 		}))
 }
 

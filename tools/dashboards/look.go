@@ -106,7 +106,7 @@ type step struct {
 func steps(list ...step) cog.Builder[dashboard.ThresholdsConfig] {
 	thresholds := []dashboard.Threshold{{Color: unknown}}
 	for _, s := range list {
-		thresholds = append(thresholds, dashboard.Threshold{Value: cog.ToPtr(s.from), Color: s.colour})
+		thresholds = append(thresholds, dashboard.Threshold{Value: new(s.from), Color: s.colour})
 	}
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(thresholds)
 }
@@ -115,7 +115,7 @@ func steps(list ...step) cog.Builder[dashboard.ThresholdsConfig] {
 func lines(list ...step) cog.Builder[dashboard.ThresholdsConfig] {
 	thresholds := []dashboard.Threshold{{Color: "transparent"}}
 	for _, s := range list {
-		thresholds = append(thresholds, dashboard.Threshold{Value: cog.ToPtr(s.from), Color: s.colour})
+		thresholds = append(thresholds, dashboard.Threshold{Value: new(s.from), Color: s.colour})
 	}
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(thresholds)
 }
@@ -127,9 +127,9 @@ type word struct{ value, text, colour string }
 func words(list ...word) []dashboard.ValueMapping {
 	options := make(map[string]dashboard.ValueMappingResult, len(list))
 	for i, w := range list {
-		result := dashboard.ValueMappingResult{Text: cog.ToPtr(w.text), Index: cog.ToPtr(int32(i))}
+		result := dashboard.ValueMappingResult{Text: new(w.text), Index: new(int32(i))}
 		if w.colour != "" {
-			result.Color = cog.ToPtr(w.colour)
+			result.Color = new(w.colour)
 		}
 		options[w.value] = result
 	}

@@ -14,8 +14,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
 func main() {
@@ -50,14 +48,14 @@ func write(folder string) error {
 
 // encode writes a dashboard as Grafana's own export does, with the id null that
 // tells an import to assign one.
-func encode(d dashboard.Dashboard) ([]byte, error) {
+func encode(d classic) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false) // Queries are for people to read.
 	encoder.SetIndent("", "  ")
 	err := encoder.Encode(struct {
 		ID *int64 `json:"id"`
-		dashboard.Dashboard
-	}{Dashboard: d})
+		classic
+	}{classic: d})
 	return b.Bytes(), err
 }

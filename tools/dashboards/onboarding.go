@@ -10,8 +10,10 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// waiting are the statuses in which customers wait, in the order of the way.
-var waiting = []string{"otp_requested", "otp_verified", "kyc_initiated", "kyc_completed", "safe_deploying"} //nolint:gochecknoglobals // a constant
+// waiting lists the statuses in which customers wait, in the order of the way.
+func waiting() []string {
+	return []string{"otp_requested", "otp_verified", "kyc_initiated", "kyc_completed", "safe_deploying"}
+}
 
 // What lies behind a status, as matchers of the label to.
 const (
@@ -53,13 +55,13 @@ func onboarding() page {
 func statusVariable() cog.Builder[dashboard.VariableModel] {
 	one := func(s string) dashboard.StringOrArrayOfString { return dashboard.StringOrArrayOfString{String: &s} }
 	var options []dashboard.VariableOption
-	for _, s := range waiting {
-		options = append(options, dashboard.VariableOption{Selected: cog.ToPtr(s == "kyc_initiated"), Text: one(s), Value: one(s)})
+	for _, s := range waiting() {
+		options = append(options, dashboard.VariableOption{Selected: new(s == "kyc_initiated"), Text: one(s), Value: one(s)})
 	}
 	return dashboard.NewCustomVariableBuilder("status").
 		Label("Step in detail").
 		Description("The status that the row of this name shows.").
-		Values(text(strings.Join(waiting, ","))).
+		Values(text(strings.Join(waiting(), ","))).
 		Options(options).
 		Current(options[2])
 }
@@ -127,7 +129,7 @@ func kycPassed() cog.Builder[dashboard.Panel] {
 
 func byStatus() cog.Builder[dashboard.Panel] {
 	queries := make([]cog.Builder[variants.Dataquery], 0, 7)
-	for i, s := range append(append([]string{}, waiting...), "card_created", "active") {
+	for i, s := range append(waiting(), "card_created", "active") {
 		// One query a status, since the order of a vector is nobody's promise.
 		queries = append(queries, now(most("", "yativo_card_customers", fmt.Sprintf("flow_status=%q", s)), fmt.Sprintf("%d %s", min(i+1, 6), s)))
 	}
@@ -139,7 +141,7 @@ func byStatus() cog.Builder[dashboard.Panel] {
 
 // reach is the customers who are in a step or behind it.
 func reach(step int) string {
-	return among("sum", "", most("flow_status", "yativo_card_customers", fmt.Sprintf("flow_status!~%q", strings.Join(append(append([]string{}, waiting[:step-1]...), "unknown"), "|"))))
+	return among("sum", "", most("flow_status", "yativo_card_customers", fmt.Sprintf("flow_status!~%q", strings.Join(append(waiting()[:step-1], "unknown"), "|"))))
 }
 
 func reached() cog.Builder[dashboard.Panel] {
@@ -160,7 +162,7 @@ func conversion() cog.Builder[dashboard.Panel] {
 		Max(1).Decimals(0)
 }
 
-func stepName(step int) string { return append(append([]string{}, waiting...), "card")[step-1] }
+func stepName(step int) string { return append(waiting(), "card")[step-1] }
 
 func whoWaits() cog.Builder[dashboard.Panel] {
 	duration := []dashboard.DynamicConfigValue{set("unit", "s"), set("decimals", 1)}
@@ -257,8 +259,8 @@ func otherMoves() cog.Builder[dashboard.Panel] {
 // backwardMoves adds up the moves from each step to an earlier one.
 func backwardMoves() string {
 	parts := make([]string, 0, 5)
-	for i, from := range append(append([]string{}, waiting[1:]...), "card_created|active") {
-		parts = append(parts, moves("24h", fmt.Sprintf("from=~%q", from), fmt.Sprintf("to=~%q", strings.Join(waiting[:i+1], "|"))))
+	for i, from := range append(waiting()[1:], "card_created|active") {
+		parts = append(parts, moves("24h", fmt.Sprintf("from=~%q", from), fmt.Sprintf("to=~%q", strings.Join(waiting()[:i+1], "|"))))
 	}
 	return strings.Join(parts, "\n+ ")
 }

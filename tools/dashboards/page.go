@@ -26,10 +26,14 @@ type row struct {
 // for; newer ones migrate what they read.
 const schemaVersion = 38
 
+// classic is the schema of a dashboard that Grafana 10 imports. Its successor,
+// which the SDK prefers, cannot be imported there.
+type classic = dashboard.Dashboard //nolint:staticcheck // said above
+
 // build lays the page out and gives it the frame that all pages share.
-func (p page) build() (dashboard.Dashboard, error) {
-	b := dashboard.NewDashboardBuilder(p.title).
-		Uid(p.uid).
+func (p page) build() (classic, error) {
+	b := dashboard.NewDashboardBuilder(p.title) //nolint:staticcheck // see classic
+	b.Uid(p.uid).
 		Description(p.description).
 		Tags([]string{"yativo-card"}).
 		Readonly().
@@ -77,7 +81,7 @@ func number(panels []dashboard.PanelOrRowPanel) {
 		panels[i].Panel.Id = &id
 		for j, target := range panels[i].Panel.Targets {
 			if query, ok := target.(prometheus.Dataquery); ok {
-				query.RefId = cog.ToPtr(string(rune('A' + j)))
+				query.RefId = new(string(rune('A' + j)))
 				panels[i].Panel.Targets[j] = query
 			}
 		}
@@ -86,7 +90,7 @@ func number(panels []dashboard.PanelOrRowPanel) {
 
 // source is whichever Prometheus the reader picks.
 func source() common.DataSourceRef {
-	return common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("${datasource}")}
+	return common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 }
 
 // commonVariables choose what is looked at. One job is one program, and programs
@@ -121,7 +125,7 @@ func commonVariables() []cog.Builder[dashboard.VariableModel] {
 // all chooses every value of a variable.
 func all() dashboard.VariableOption {
 	return dashboard.VariableOption{
-		Selected: cog.ToPtr(true),
+		Selected: new(true),
 		Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
 		Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 	}

@@ -69,7 +69,7 @@ func graph(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *ti
 		AxisSoftMin(0).ColorScheme(shades(neutral)).
 		LineWidth(2).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
 		LineInterpolation(common.LineInterpolationStepAfter).
-		SpanNulls(common.BoolOrFloat64{Bool: cog.ToPtr(false)}).
+		SpanNulls(common.BoolOrFloat64{Bool: new(false)}).
 		Legend(legend()).Tooltip(tooltip())
 }
 

@@ -38,8 +38,8 @@ func moves(window string, matchers ...string) string {
 }
 
 // rate is a counter's rate per second, at the resolution of the graph.
-func rate(metric string, matchers ...string) string {
-	return "rate(" + of(metric, matchers...) + "[$__rate_interval])"
+func rate(metric string) string {
+	return "rate(" + of(metric) + "[$__rate_interval])"
 }
 
 // firing selects the exporter's alerts that fire, which are by job and not by
