@@ -12,7 +12,7 @@ RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
 # The first run waits inside the tests for tools that are still being built.
 TIMEOUT := 20m
 
-.PHONY: help build test unit e2e lint tools bench demo clean
+.PHONY: help build test unit e2e lint tools bench demo stack release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
@@ -43,6 +43,8 @@ test: ## every test and every linter
 unit: ## the tests of every package, with the race detector
 	@test -n '$(RACE)' || echo 'WARNING: no C compiler ($(shell go env CC)) is installed, so the tests run without the race detector'
 	go test $(RACE) -count=1 -timeout $(TIMEOUT) ./...
+	go test -C tools/dashboards -count=1 ./...
+	go test -C deploy/check -count=1 ./...
 
 e2e: ## the tests that run the real binary against real tools
 	go test -tags e2e -count=1 -timeout $(TIMEOUT) -parallel 8 -v ./tools/e2e/...
@@ -58,6 +60,12 @@ bench: ## the benchmarks
 
 demo: ## the exporter against its embedded sandbox, on loopback
 	go run . demo $(ARGS)
+
+stack: ## sandbox, exporter, real Prometheus and Alertmanager; pages are printed here (SCENARIO=kyc-stall)
+	go run ./tools/stack -scenario $(or $(SCENARIO),kyc-stall)
+
+release: ## static binaries with checksums, into dist/
+	VERSION='$(VERSION)' deploy/release.sh
 
 clean: ## remove what was built, the tools included
 	rm -rf yativo-card-exporter dist .tools
