@@ -27,7 +27,8 @@ func TestRecoversByItself(t *testing.T) {
 	env := settingsFor(t, serveSandbox(t, api)).with(settings{
 		"YATIVO_API_KEY": "", "YATIVO_API_KEY_FILE": keyFile,
 		"YATIVO_API_SECRET": "", "YATIVO_API_SECRET_FILE": secretFile,
-		"EXPORTER_BREAKER_FAILURES": "3", "EXPORTER_BREAKER_COOLDOWN": "1s",
+		// Longer than a refresh interval, so that refreshes meet an open breaker.
+		"EXPORTER_BREAKER_FAILURES": "3", "EXPORTER_BREAKER_COOLDOWN": "8s",
 		"EXPORTER_MAX_STALENESS": "20s",
 	})
 	exporter := startExporter(t, env)
