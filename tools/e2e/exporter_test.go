@@ -85,12 +85,18 @@ func startExporter(t *testing.T, env settings) *exporter {
 // startExporterBy has a program, given with its arguments, start the exporter.
 func startExporterBy(t *testing.T, wrapper []string, env settings) *exporter {
 	t.Helper()
+	e := &exporter{process: startProcess(t, wrapper, env)}
+	e.address = listenAddress(t, e.process)
+	return e
+}
+
+// startProcess starts the exporter without waiting for it to listen.
+func startProcess(t *testing.T, wrapper []string, env settings) *process {
+	t.Helper()
 	args := append(slices.Clone(wrapper), exporterBinary)
 	cmd := exec.CommandContext(context.Background(), args[0], args[1:]...)
 	cmd.Env = env.environ()
-	e := &exporter{process: start(t, cmd)}
-	e.address = listenAddress(t, e.process)
-	return e
+	return start(t, cmd)
 }
 
 // listenAddress waits until a process logs the address that it listens on.
@@ -192,6 +198,11 @@ func parseSeries(t *testing.T, text string) series {
 // fetch gets a URL, asking for a content type unless it is empty.
 func fetch(t *testing.T, url, accept string) (code int, body, contentType string) {
 	t.Helper()
+	return fetchBy(t, http.DefaultClient, url, accept)
+}
+
+func fetchBy(t *testing.T, client *http.Client, url, accept string) (code int, body, contentType string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -201,7 +212,7 @@ func fetch(t *testing.T, url, accept string) (code int, body, contentType string
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,8 +124,9 @@ func answers(t *testing.T) []badAnswer {
 	bad := func(says string) effect {
 		return effect{reason: "bad_response", says: says, breaker: true, requests: 2}
 	}
-	limited := func(wait time.Duration) effect {
-		return effect{reason: "rate_limited", says: "the API answered 429: the key's quota is used up", requests: 4, wait: wait}
+	// A wait beyond the refresh interval is not sat out within the refresh.
+	limited := func(requests int, wait time.Duration) effect {
+		return effect{reason: "rate_limited", says: "the API answered 429: the key's quota is used up", requests: requests, wait: wait}
 	}
 	const (
 		notJSON   = "the answer is not JSON, or is cut off; check YATIVO_BASE_URL and what stands between"
@@ -146,11 +147,11 @@ func answers(t *testing.T) []badAnswer {
 		{name: "headers of 1 MiB", fault: hugeHeader(), want: repeated("network", "the HTTP exchange failed: the other side does not speak HTTP as expected")},
 		{name: "no HTTP at all", fault: noHTTP(), want: repeated("network", "the HTTP exchange failed: the other side does not speak HTTP as expected")},
 		{name: "503 with Retry-After 1", fault: sandbox.Status(http.StatusServiceUnavailable, "Retry-After", "1"), want: repeated("server", "the API answered 503")},
-		{name: "429", fault: sandbox.Status(http.StatusTooManyRequests), want: limited(0)},
-		{name: "429 with Retry-After 1", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "1"), want: limited(time.Second)},
-		{name: "429 with Retry-After a year", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "31536000"), want: limited(5 * time.Minute), outlasts: true},
-		{name: "429 with Retry-After -5", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "-5"), want: limited(0)},
-		{name: "429 with Retry-After a past date", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), want: limited(0)},
+		{name: "429", fault: sandbox.Status(http.StatusTooManyRequests), want: limited(4, 0)},
+		{name: "429 with Retry-After 1", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "1"), want: limited(4, time.Second)},
+		{name: "429 with Retry-After a year", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "31536000"), want: limited(1, 5*time.Minute), outlasts: true},
+		{name: "429 with Retry-After -5", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "-5"), want: limited(4, 0)},
+		{name: "429 with Retry-After a past date", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), want: limited(4, 0)},
 		{name: "400", fault: sandbox.Status(http.StatusBadRequest), want: once("client", "the API answered 400: it does not accept the request")},
 		{name: "403", fault: sandbox.Status(http.StatusForbidden), want: once("forbidden", `the API answered 403: the key lacks a permission; grant it "read"`)},
 		{name: "404", fault: sandbox.Status(http.StatusNotFound), want: once("client", "the API answered 404: the program or the path does not exist; check YATIVO_BASE_URL and YATIVO_TOKEN_PATH")},

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"yativo-card-exporter/sandbox"
 )
@@ -314,6 +315,9 @@ type logLine struct {
 
 func logLines(t *testing.T, log string) (lines []logLine) {
 	t.Helper()
+	if strings.Contains(log, "\x1b") || strings.Contains(log, `\u001b`) || !utf8.ValidString(log) {
+		t.Errorf("the log holds what a terminal would obey: %q", log)
+	}
 	for text := range strings.Lines(log) {
 		var line logLine
 		if strings.HasSuffix(text, "\n") {

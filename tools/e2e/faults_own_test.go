@@ -1,0 +1,378 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	kernel "golang.org/x/sys/unix"
+
+	"yativo-card-exporter/sandbox"
+)
+
+// ownFault is a fault of the machine, of the exporter's own files, or of those
+// who scrape it.
+type ownFault struct {
+	name string
+	does string // what the exporter does, which meet proves
+	meet func(t *testing.T)
+}
+
+func ownFaults() []ownFault { return slices.Concat(stateFaults(), processFaults(), scraperFaults()) }
+
+// Whatever goes wrong in itself, the exporter goes on serving, or says at the
+// start why it cannot.
+func TestOwnFaults(t *testing.T) {
+	t.Parallel()
+	faults := ownFaults()
+	met := make([]bool, len(faults))
+	var running sync.WaitGroup
+	for i, f := range faults {
+		running.Go(func() {
+			t.Run(f.name, func(t *testing.T) {
+				f.meet(t)
+				met[i] = true
+			})
+		})
+	}
+	running.Wait()
+	if t.Failed() || slices.Contains(met, false) {
+		return
+	}
+	var b strings.Builder
+	b.WriteString("\n| fault | what the exporter does |\n|---|---|\n")
+	for _, f := range faults {
+		fmt.Fprintf(&b, "| %s | %s |\n", f.name, f.does)
+	}
+	documented(t, "own", b.String()+"\n")
+}
+
+// processFaults are what the kernel does to the process.
+func processFaults() []ownFault {
+	return []ownFault{
+		{
+			"out of file descriptors",
+			"serves scrapers that are connected; refreshes fail by `network`, which names the limit; is right again a refresh after there are some",
+			outOfDescriptors,
+		},
+		{"SIGTERM in any phase", "exits 0, and says that it stopped; a scraper that does not read delays that by 5 s at most", terminatedInAnyPhase},
+		{"`kill -9` in the middle of its writes, 20 times", "goes on where the last finished walk was: nobody is new, no file is damaged", killedWhileWriting},
+		{"`GOMEMLIMIT=48MiB`, and bombs of 5 GB", "takes at most 80 MiB in all, the binary itself included, and is well afterwards", littleMemory},
+	}
+}
+
+func outOfDescriptors(t *testing.T) {
+	t.Helper()
+	api := stillPopulation()
+	exporter := startExporter(t, settingsFor(t, serveSandbox(t, api)).with(settings{
+		"EXPORTER_BREAKER_COOLDOWN": "5s", "YATIVO_MAX_CONCURRENCY": "1",
+	}))
+	exporter.awaitReady()
+	// A connection that nobody else closes.
+	connected := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	defer connected.CloseIdleConnections()
+	scrape := func() series {
+		t.Helper()
+		_, body, _ := fetchBy(t, connected, "http://"+exporter.address+"/metrics", "")
+		return parseSeries(t, body)
+	}
+	scrape()
+	lift := limit(t, exporter.cmd.Process.Pid, kernel.RLIMIT_NOFILE, 3)
+	api.InjectFault(sandbox.Refuse().First(1)) // so that it needs a new connection
+	want := truth(t, api)
+	eventually(t, 30*time.Second, "the failure is told", func() error {
+		now := scrape()
+		return errors.Join(now.is("yativo_up", 0), now.above(failures("network"), 0), now.agree(want))
+	})
+	if log := exporter.stderr.String(); !strings.Contains(log, "too many open files") {
+		t.Error("the log does not say that there are too many open files")
+	}
+	lift()
+	eventually(t, 30*time.Second, "the exporter is well", func() error {
+		now := scrape()
+		return errors.Join(now.is("yativo_up", 1), now.agree(want))
+	})
+}
+
+// limit lowers a soft limit of a running process.
+func limit(t *testing.T, pid, resource int, to uint64) (lift func()) {
+	t.Helper()
+	var before kernel.Rlimit
+	if err := kernel.Prlimit(pid, resource, nil, &before); err != nil {
+		t.Fatal(err)
+	}
+	set := func(l kernel.Rlimit) {
+		if err := kernel.Prlimit(pid, resource, &l, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(kernel.Rlimit{Cur: to, Max: before.Max})
+	return func() { set(before) }
+}
+
+func terminatedInAnyPhase(t *testing.T) {
+	t.Helper()
+	phases := map[string]struct {
+		env   settings
+		fault sandbox.Fault
+		in    func(now series) error // objects until the phase is there
+		stuck bool                   // with a scraper that does not read
+	}{
+		"a mint that hangs": {fault: sandbox.Hang().On(sandbox.TokenEndpoint), in: func(series) error { return nil }},
+		"a page that hangs": {fault: sandbox.Hang().When(sandbox.OnPage(3)), in: func(now series) error {
+			return now.above(`yativo_api_requests_total{code="200",endpoint="customers"}`, 1)
+		}},
+		"a wait between retries": {fault: sandbox.Status(503), env: settings{"EXPORTER_BREAKER_FAILURES": "100"}, in: func(now series) error {
+			return now.above(`yativo_api_retries_total{reason="server"}`, 0)
+		}},
+		"a wait that the API asked for": {fault: sandbox.Status(429, "Retry-After", "31536000"), in: func(now series) error {
+			return now.above(throttled("retry_after"), 0)
+		}},
+		"a wait for its own limit": {env: settings{"YATIVO_RATE_LIMIT": "2"}, in: func(now series) error {
+			return now.above(throttled("own_limit"), 0)
+		}},
+		"an open breaker": {fault: sandbox.Status(400 + 100), env: settings{"EXPORTER_BREAKER_FAILURES": "1"}, in: func(now series) error {
+			return now.is(breakerState("open"), 1)
+		}},
+		"the start":                       {in: func(series) error { return nil }},
+		"a scrape by one who never reads": {in: func(now series) error { return now.is("yativo_up", 1) }, stuck: true},
+	}
+	for name, phase := range phases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := stillPopulation()
+			if phase.fault.Handle != nil {
+				api.InjectFault(phase.fault)
+			}
+			exporter := startExporter(t, settingsFor(t, serveSandbox(t, api)).with(phase.env))
+			exporter.await(30*time.Second, "the phase is there", phase.in)
+			if phase.stuck {
+				stuckScraper(t, exporter)
+			}
+			exporter.signal(syscall.SIGTERM)
+			if code := exporter.exit(10 * time.Second); code != 0 {
+				t.Errorf("it exits %d, want 0", code)
+			}
+			eventually(t, 5*time.Second, "the log ends in order", func() error {
+				if lines := logLines(t, exporter.stderr.String()); lines[len(lines)-1].Msg != "stopped" {
+					return fmt.Errorf("its last line is %+v", lines[len(lines)-1])
+				}
+				return nil
+			})
+		})
+	}
+}
+
+func littleMemory(t *testing.T) {
+	t.Helper()
+	api := stillPopulation()
+	exporter := startExporter(t, settingsFor(t, serveSandbox(t, api)).with(settings{
+		"GOMEMLIMIT": "48MiB", "EXPORTER_BREAKER_FAILURES": "1000",
+	}))
+	exporter.awaitReady()
+	for _, bomb := range []sandbox.Fault{
+		sandbox.HugeBody(5_000_000_000).On(sandbox.CustomersEndpoint), sandbox.GzipBomb(5_000_000_000).On(sandbox.CustomersEndpoint),
+	} {
+		before := exporter.metrics()
+		end := api.InjectFault(bomb)
+		exporter.await(30*time.Second, "three answers are refused", func(now series) error {
+			return now.above(failures("bad_response"), before[failures("bad_response")]+1)
+		})
+		end()
+	}
+	want := truth(t, api)
+	exporter.await(30*time.Second, "the exporter is well", func(now series) error {
+		return errors.Join(now.is("yativo_up", 1), now.agree(want))
+	})
+	// The limit is the runtime's; the binary itself comes on top of it.
+	const most = 80 << 20
+	peak := peakMemory(t, exporter.cmd.Process.Pid)
+	if peak > most {
+		t.Errorf("it took %d MiB at its peak, more than %d", peak>>20, most>>20)
+	}
+	t.Logf("peak resident memory: %d MiB", peak>>20)
+}
+
+// scraperFaults are scrapers that are too many, or too slow.
+func scraperFaults() []ownFault {
+	return []ownFault{
+		{
+			"1,000 scrapers at once",
+			"answers each, asks the API for nothing more, and gives memory, goroutines and descriptors back",
+			thousandScrapers,
+		},
+		{"a scraper that sends one byte a second", "closes the connection after 5 s", slowRequest},
+		{"a scraper that reads one byte a second", "closes the connection 30 s after the request", slowReader},
+	}
+}
+
+func thousandScrapers(t *testing.T) {
+	t.Helper()
+	const scrapers = 1000
+	api := stillPopulation()
+	exporter := startExporter(t, settingsFor(t, serveSandbox(t, api)).with(settings{"EXPORTER_REFRESH_INTERVAL": "1h", "EXPORTER_BALANCE_INTERVAL": "1h"}))
+	exporter.awaitReady()
+	before, arrived := exporter.metrics(), api.Counters().Arrived[sandbox.CustomersEndpoint]
+
+	transport := &http.Transport{}
+	client := &http.Client{Transport: transport}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	errs := make([]error, scrapers)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() { errs[i] = scrapeBy(ctx, client, exporter.address) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Errorf("not every scraper was served: %.500s", err.Error())
+	}
+	transport.CloseIdleConnections()
+	if now := api.Counters().Arrived[sandbox.CustomersEndpoint]; now != arrived {
+		t.Errorf("%d requests reached the API meanwhile", now-arrived)
+	}
+	exporter.backTo(before)
+	peak := peakMemory(t, exporter.cmd.Process.Pid)
+	if peak > 2*mostMemory {
+		t.Errorf("it took %d MiB at its peak, more than %d", peak>>20, 2*mostMemory>>20)
+	}
+	t.Logf("peak resident memory: %d MiB", peak>>20)
+}
+
+func scrapeBy(ctx context.Context, client *http.Client, address string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if lines.Text() == "yativo_up 1" {
+			return nil
+		}
+	}
+	return fmt.Errorf("status %d without yativo_up 1", resp.StatusCode)
+}
+
+// backTo waits until goroutines and descriptors are back where they were.
+func (e *exporter) backTo(before series) {
+	e.t.Helper()
+	e.await(time.Minute, "goroutines and descriptors are back where they were", func(now series) error {
+		goroutines, fds := now["go_goroutines"]-before["go_goroutines"], now["process_open_fds"]-before["process_open_fds"]
+		if goroutines > mostGoroutines || fds > mostDescriptors {
+			return fmt.Errorf("%v goroutines and %v descriptors more than before", goroutines, fds)
+		}
+		return nil
+	})
+}
+
+func slowRequest(t *testing.T) {
+	t.Helper()
+	exporter := startExporter(t, settingsFor(t, serveSandbox(t, stillPopulation())))
+	exporter.awaitReady()
+	conn := connect(t, exporter.address)
+	begun := time.Now()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for _, letter := range []byte("GET /metrics HTTP/1.1\r\nHost: localhost\r\n") {
+		if _, err := conn.Write([]byte{letter}); err != nil {
+			if took := time.Since(begun); took > 15*time.Second {
+				t.Errorf("it closed the connection after %v only", took)
+			}
+			return
+		}
+		<-tick.C
+	}
+	t.Error("it read the whole request")
+}
+
+func slowReader(t *testing.T) {
+	t.Helper()
+	exporter := startExporter(t, settingsFor(t, serveSandbox(t, stillPopulation())))
+	exporter.awaitReady()
+	before := exporter.metrics()
+	conn := stuckScraper(t, exporter)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	begun, letter := time.Now(), make([]byte, 1)
+	for established(t, conn) {
+		if took := time.Since(begun); took > time.Minute {
+			t.Fatalf("the connection is still open after %v", took)
+		}
+		<-tick.C
+		_, _ = conn.Read(letter)
+	}
+	if took := time.Since(begun); took < 20*time.Second {
+		t.Errorf("the connection was closed after %v already, so the test proves little", took)
+	}
+	exporter.backTo(before)
+}
+
+// stuckScraper asks for more than fits into the buffers of the sockets, as one
+// answer would, reads nothing, and returns once the buffers are full.
+func stuckScraper(t *testing.T, e *exporter) *net.TCPConn {
+	t.Helper()
+	const finished = `promhttp_metric_handler_requests_total{code="200"}`
+	last, begun := e.metrics()[finished], false
+	conn := connect(t, e.address)
+	go func() {
+		_, _ = conn.Write([]byte(strings.Repeat("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 2000)))
+	}()
+	e.await(15*time.Second, "answers are finished, and then no more", func(now series) error {
+		others := now[finished] - last - 1 // which is this test's own
+		last = now[finished]
+		if others > 0 {
+			begun = true
+		}
+		if !begun || others > 0 {
+			return fmt.Errorf("%v were, begun: %t", others, begun)
+		}
+		return nil
+	})
+	return conn
+}
+
+// established reports whether the other side still holds a connection. It may
+// have closed it although there is much left to read.
+func established(t *testing.T, conn *net.TCPConn) bool {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var info *kernel.TCPInfo
+	if controlErr := raw.Control(func(fd uintptr) {
+		info, err = kernel.GetsockoptTCPInfo(int(fd), kernel.IPPROTO_TCP, kernel.TCP_INFO)
+	}); controlErr != nil || err != nil {
+		t.Fatal(controlErr, err)
+	}
+	return info.State == kernel.BPF_TCP_ESTABLISHED
+}
+
+func connect(t *testing.T, address string) *net.TCPConn {
+	t.Helper()
+	to, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.DialTCP("tcp", nil, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
