@@ -78,17 +78,22 @@ func reportPage(w io.Writer, c config, page *apiclient.Page) {
 	}
 }
 
-// reportCost says what a refresh costs and how long it takes under the limits.
+// reportCost says what a refresh costs, how long it takes under the limits, and
+// which thresholds that is too slow for.
 func reportCost(w io.Writer, c config, client *apiclient.Client, page *apiclient.Page) {
-	requests := client.WalkRequests(page)
-	say(w, "cost", "%d page requests a refresh, every %s", requests, c.refreshInterval)
-	perMinute := float64(c.rateLimit)
+	p := newPace(c, client, page)
+	say(w, "cost", "%d page requests a refresh, every %s", p.requests, c.refreshInterval)
 	if limit, remaining, known := client.Quota(); known {
 		say(w, "quota", "the API grants %d requests in its window and has %d left", limit, remaining)
-		perMinute = min(perMinute, max(float64(limit)*(1-c.rateReserve), 1/c.refreshInterval.Minutes()))
 	}
-	if beyond := float64(requests) - perMinute; beyond > 0 {
-		say(w, "attention", "at %.0f requests a minute a walk takes at least %s", perMinute,
-			time.Duration(beyond/perMinute*float64(time.Minute)).Round(time.Second))
+	takes := "as long as the API takes to answer"
+	if p.walk > 0 {
+		takes = "at least " + p.walk.String()
+	}
+	say(w, "freshness", "a walk takes %s, at %.0f requests a minute; a change is seen after at most %s and the time to answer", takes, p.perMinute, p.unseen)
+	if late := p.late(c.thresholds); late != "" {
+		say(w, "attention", "stalls are told late in %s: a walk takes longer than the threshold (EXPORTER_STALLED_AFTER)", late)
+	} else {
+		say(w, "alerts", "no threshold of EXPORTER_STALLED_AFTER is shorter than a walk")
 	}
 }

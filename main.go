@@ -132,7 +132,7 @@ func newExporter(c config, logger *slog.Logger) (*exporter, error) {
 		return nil, fmt.Errorf("open the state file (EXPORTER_STATE_FILE): %w", err)
 	}
 	refresher := collector.NewRefresher(collector.Options{
-		Client:          client,
+		Client:          &pacedLister{client: client, config: c, logger: logger},
 		Tracker:         tracker,
 		RefreshInterval: c.refreshInterval,
 		BalanceInterval: c.balanceInterval,
