@@ -88,9 +88,9 @@ func reportCost(w io.Writer, c config, client *apiclient.Client, page *apiclient
 	}
 	takes := "as long as the API takes to answer"
 	if p.walk > 0 {
-		takes = "at least " + p.walk.String()
+		takes = "about " + p.walk.String()
 	}
-	say(w, "freshness", "a walk takes %s, at %.0f requests a minute; a change is seen after at most %s and the time to answer", takes, p.perMinute, p.unseen)
+	say(w, "freshness", "a walk takes %s, at %.0f requests a minute; a change is shown after at most some %s", takes, p.perMinute, p.unseen)
 	if late := p.late(c.thresholds); late != "" {
 		say(w, "attention", "stalls are told late in %s: a walk takes longer than the threshold (EXPORTER_STALLED_AFTER)", late)
 	} else {

@@ -16,7 +16,7 @@ import (
 type pace struct {
 	requests  int           // page requests of a walk
 	perMinute float64       // requests that the limits grant
-	walk      time.Duration // a walk takes that long at least; 0 if a minute's requests suffice
+	walk      time.Duration // what a walk takes, to a minute; 0 if a minute's requests suffice
 	unseen    time.Duration // the oldest change that may not be shown yet
 }
 
@@ -76,6 +76,6 @@ func (l *pacedLister) Walk(ctx context.Context, balances bool) iter.Seq2[*apicli
 func (l *pacedLister) judge(p pace) {
 	if late := p.late(l.config.thresholds); late != "" {
 		l.logger.Warn("a walk takes longer than thresholds of EXPORTER_STALLED_AFTER, so stalls there are told late; raise YATIVO_RATE_LIMIT or lower YATIVO_RATE_RESERVE if the key's quota allows it",
-			"thresholds", late, "walk_at_least", p.walk, "unseen_at_most", p.unseen, "requests", p.requests, "requests_a_minute", p.perMinute)
+			"thresholds", late, "walk", p.walk, "unseen", p.unseen, "requests", p.requests, "requests_a_minute", p.perMinute)
 	}
 }
