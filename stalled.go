@@ -14,9 +14,6 @@ import (
 	"yativo-card-exporter/onboarding"
 )
 
-// maxStalledListed is how many stalled customers one answer lists.
-const maxStalledListed = 1000
-
 // stalledHandler lists who is stalled. These are the only personal data that
 // the exporter shows, so it asks who wants to know.
 type stalledHandler struct {
@@ -59,7 +56,8 @@ func (h *stalledHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(listStalled(report, statuses))
 }
 
-// listStalled lists the stalled customers of the statuses, oldest first.
+// listStalled lists the stalled customers of the statuses, oldest first. A
+// report names enough of each status to fill an answer.
 func listStalled(report *onboarding.Report, statuses []onboarding.Status) stalledAnswer {
 	list := stalledAnswer{GeneratedAt: report.At.UTC(), Customers: []onboarding.StalledCustomer{}}
 	for _, s := range statuses {
@@ -67,7 +65,7 @@ func listStalled(report *onboarding.Report, statuses []onboarding.Status) stalle
 		list.Customers = append(list.Customers, report.StalledCustomers[s]...)
 	}
 	slices.SortStableFunc(list.Customers, func(a, b onboarding.StalledCustomer) int { return a.Since.Compare(b.Since) })
-	list.Customers = list.Customers[:min(len(list.Customers), maxStalledListed)]
+	list.Customers = list.Customers[:min(len(list.Customers), onboarding.MaxStalledListed)]
 	return list
 }
 
