@@ -18,6 +18,11 @@ const (
 	// others, and unknownCurrency, which stands for the rest.
 	maxCurrencies   = 3 + 16 + 1
 	unknownCurrency = "unknown"
+
+	// believedFall is the share of the customers, one in so many, that may be
+	// removed during a walk beside fewRemovals.
+	believedFall = 10
+	fewRemovals  = 10
 )
 
 // documentedCurrencies always have their series.
@@ -81,11 +86,13 @@ func (f *fold) read(pages iter.Seq2[*apiclient.Page, error]) error {
 
 // gap is how many customers the rows lack against the API's total: 0 if they
 // lie between the smallest and the largest that the walk saw, negative if there
-// are more.
+// are more. A total that falls by more than people leave during a walk, as on an
+// empty page that says 0, does not excuse those who were not read.
 func (f *fold) gap() int {
+	least := max(f.minTotal, f.maxTotal-f.maxTotal/believedFall-fewRemovals)
 	switch {
-	case f.distinct < f.minTotal:
-		return f.minTotal - f.distinct
+	case f.distinct < least:
+		return least - f.distinct
 	case f.distinct > f.maxTotal:
 		return f.maxTotal - f.distinct
 	default:
