@@ -12,7 +12,7 @@ RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
 # The first run waits inside the tests for tools that are still being built.
 TIMEOUT := 20m
 
-.PHONY: help build test unit e2e lint tools bench demo stack release clean
+.PHONY: help build test unit e2e lint tools bench docs demo stack release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
@@ -55,8 +55,13 @@ lint: ## golangci-lint, as configured in .golangci.yml
 tools: ## Prometheus, Alertmanager and the linters, into .tools/
 	@go run ./tools/toolbox/cmd/toolbox
 
-bench: ## the benchmarks
+bench: ## whole processes against their peers and limits, as in docs/performance.md, and the benchmarks of parts
+	go run ./tools/bench
 	go test -run '^$$' -bench . -benchmem ./...
+
+docs: ## measure anew and write what docs/ says was measured
+	go test ./tools/bench/scaling -count=1 -timeout $(TIMEOUT) -write
+	go run ./tools/bench -write
 
 demo: ## the exporter against its embedded sandbox, on loopback
 	go run . demo $(ARGS)

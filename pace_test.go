@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 
@@ -39,9 +40,7 @@ func TestCheckSaysWhatTheLimitsMean(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			api := sandbox.New(sandbox.Options{Seed: 1, Customers: test.customers, Quota: test.quota})
 			env := serveSandbox(t, api)
-			for variable, value := range test.env {
-				env[variable] = value
-			}
+			maps.Copy(env, test.env)
 			code, out, errs := command(t, env, "check")
 			if code != exitOK {
 				t.Fatalf("exit code %d: %s", code, errs)

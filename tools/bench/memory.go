@@ -16,7 +16,7 @@ func (b *bench) memory(ctx context.Context) ([]row, error) {
 		name      string
 		limit     float64
 	}{{1000, "1,000", 40}, {largeProgram, "1,000,000", 160}} {
-		api, err := b.startUpstream(ctx, size.customers, "-speed", "1")
+		api, err := b.startUpstream(ctx, size.customers, "-speed", "0.05")
 		if err != nil {
 			return nil, err
 		}
