@@ -86,7 +86,11 @@ func tokenFaults(t *testing.T) []row {
 		},
 	)
 	for _, expiry := range []struct{ name, raw string }{
-		{"0", "0"}, {"negative", "-3600"}, {"absent", ""}, {"text", `"soon"`}, {"null", "null"},
+		{"0", "0"},
+		{"negative", "-3600"},
+		{"absent", ""},
+		{"text", `"soon"`},
+		{"null", "null"},
 		// The token is dead long before, and a 401 says so.
 		{"10^18", "1000000000000000000"},
 	} {

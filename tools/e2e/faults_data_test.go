@@ -42,6 +42,11 @@ func listFaults() []row {
 		},
 		{name: "the same page for ever", begin: inject(sandbox.SamePage()), want: incomplete(3, "3 walks brought 100 distinct customers where the API counts 230")},
 		{name: "an empty page in the middle", begin: inject(sandbox.EmptyPage(2)), want: incomplete(3, "3 walks brought 100 distinct customers where the API counts 230")},
+		{
+			name:  "an empty page in the middle that says total 0",
+			begin: inject(sandbox.EmptyPage(2), always("0").When(sandbox.OnPage(2))),
+			want:  incomplete(3, "3 walks brought 100 distinct customers where the API counts 0"),
+		},
 		{name: "limit is ignored: 20 a page", begin: inject(sandbox.IgnoreLimit()), want: effect{requests: 12}, shows: "pages of 20 are read"},
 		{
 			name: "two customers with one id", begin: insert(plain("twin"), plain("twin")),

@@ -113,7 +113,6 @@ func measured(t *testing.T, seen []*observation) {
 			"`/metrics`, median, against an exporter without a fault", "%.1f×", fmt.Sprintf("%.0f×, once it takes %v", mostScrapeRatio, scrapeNoise),
 			func(f figures) float64 { return f.scrapeRatio },
 		},
-		{"`/metrics`, median", "%.1f ms", "", func(f figures) float64 { return f.scrape.Seconds() * 1e3 }},
 		{
 			"right again, after the time that the table allows", "%+.1f s", fmt.Sprintf("+%.0f s, for a busy machine", faultSlack.Seconds()),
 			func(f figures) float64 { return (f.recovery - f.bound).Seconds() },

@@ -191,12 +191,12 @@ func tunnelTo(address string) http.Handler {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		defer upstream.Close()
+		defer func() { _ = upstream.Close() }()
 		client, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			panic(err)
 		}
-		defer client.Close()
+		defer func() { _ = client.Close() }()
 		_, _ = io.WriteString(client, "HTTP/1.1 200 Connection established\r\n\r\n")
 		ended := make(chan struct{}, 2)
 		for from, to := range map[net.Conn]net.Conn{client: upstream, upstream: client} {

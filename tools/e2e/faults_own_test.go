@@ -95,9 +95,12 @@ func outOfDescriptors(t *testing.T) {
 		now := scrape()
 		return errors.Join(now.is("yativo_up", 0), now.above(failures("network"), 0), now.agree(want))
 	})
-	if log := exporter.stderr.String(); !strings.Contains(log, "too many open files") {
-		t.Error("the log does not say that there are too many open files")
-	}
+	eventually(t, faultSlack, "the log tells the reason", func() error {
+		if !strings.Contains(exporter.stderr.String(), "too many open files") {
+			return errors.New("it does not say that there are too many open files")
+		}
+		return nil
+	})
 	lift()
 	eventually(t, 30*time.Second, "the exporter is well", func() error {
 		now := scrape()

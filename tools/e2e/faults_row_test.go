@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,9 +34,9 @@ const (
 const (
 	// mostScrapeRatio is how much slower /metrics may be than that of an
 	// exporter without a fault at the same moments, by the median;
-	// scrapeNoise is a time too short to compare.
+	// scrapeNoise is a time that a busy machine's scheduler alone can take.
 	mostScrapeRatio = 2.0
-	scrapeNoise     = 5 * time.Millisecond
+	scrapeNoise     = 25 * time.Millisecond
 	// mostGoroutines and mostDescriptors are how many more there may be after
 	// the fault than before: idle connections, to the API and from scrapers.
 	mostGoroutines  = 10
@@ -98,7 +97,6 @@ type scene struct {
 
 // figures are what a row measured; the table's bounds hold for them.
 type figures struct {
-	scrape                time.Duration // the median
 	scrapeRatio           float64
 	recovery, bound       time.Duration
 	memory                int
@@ -209,7 +207,7 @@ func (r row) watch(t *testing.T, s *scene, control *exporter, before series) (du
 		return nil
 	})
 	slow, usual := median(here), median(there)
-	f.scrape, f.scrapeRatio = slow, float64(slow)/float64(usual)
+	f.scrapeRatio = float64(slow) / float64(usual)
 	if f.scrapeRatio > mostScrapeRatio && slow > scrapeNoise {
 		t.Errorf("/metrics takes %v, %.1f times as long as without the fault", slow, f.scrapeRatio)
 	}
@@ -265,8 +263,9 @@ func (s *scene) effect(t *testing.T, before, during series, quiet int) (e effect
 // judge compares what was seen with what is wanted.
 func (r row) judge(t *testing.T, seen *effect, requests, refreshes float64) {
 	t.Helper()
-	if perRefresh := requests / max(1, refreshes); perRefresh > float64(r.want.requests) {
-		t.Errorf("%v requests in %v refreshes, want at most %d in each", requests, refreshes, r.want.requests)
+	// One more refresh is under way.
+	if requests > float64(r.want.requests)*(refreshes+1) {
+		t.Errorf("%v requests in %v refreshes and the next, want at most %d in each", requests, refreshes, r.want.requests)
 	}
 	seen.requests = r.want.requests
 	if *seen != r.want {
@@ -343,21 +342,6 @@ func oneLineEach(t *testing.T, lines []logLine) {
 			t.Errorf("the log says %d times: %+v", said[line], line)
 		}
 	}
-}
-
-// peakMemory is the most resident memory that a process has had, in bytes.
-func peakMemory(t *testing.T, pid int) int {
-	t.Helper()
-	_, rest, found := strings.Cut(processStatus(t, pid), "VmHWM:")
-	fields := strings.Fields(rest)
-	if !found || len(fields) < 2 {
-		t.Fatal("the process's status tells no VmHWM")
-	}
-	kib, err := strconv.Atoi(fields[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kib << 10
 }
 
 func breakerState(state string) string {

@@ -119,9 +119,6 @@ func unwritable(t *testing.T, exporter *exporter, api *sandbox.Sandbox, cure fun
 		return errors.Join(now.above(stateErrors, before[stateErrors]+1), now.is("yativo_up", 1), now.agree(want),
 			now.is("yativo_exporter_tracked_customers", before["yativo_exporter_tracked_customers"]+2000))
 	})
-	if said := strings.Count(exporter.stderr.String(), "cannot be written"); said != 1 {
-		t.Errorf("the log says %d times that the state file cannot be written, want once", said)
-	}
 	cure()
 	eventually(t, 30*time.Second, "the log tells the recovery", func() error {
 		if !strings.Contains(exporter.stderr.String(), "is written again") {
@@ -129,6 +126,9 @@ func unwritable(t *testing.T, exporter *exporter, api *sandbox.Sandbox, cure fun
 		}
 		return nil
 	})
+	if said := strings.Count(exporter.stderr.String(), "cannot be written"); said != 1 {
+		t.Errorf("the log says %d times that the state file cannot be written, want once", said)
+	}
 }
 
 // goesOn starts an exporter that has to know what another one knew.

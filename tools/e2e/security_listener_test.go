@@ -217,12 +217,14 @@ func TestListenerTakesANewCertificate(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		defer conn.Close()
 		secure, ok := conn.(*tls.Conn)
-		if serial := secure.ConnectionState().PeerCertificates[0].SerialNumber; !ok || serial.Int64() != 77 {
-			return fmt.Errorf("it shows number %v", serial)
+		if !ok {
+			t.Fatalf("the connection is a %T", conn)
 		}
-		return nil
+		if serial := secure.ConnectionState().PeerCertificates[0].SerialNumber; serial.Int64() != 77 {
+			return errors.Join(fmt.Errorf("it shows number %v", serial), conn.Close())
+		}
+		return conn.Close()
 	})
 }
 
