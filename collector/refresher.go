@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -178,6 +179,12 @@ func (r *Refresher) walkBalances(ctx context.Context) error {
 	defer cancel()
 	begun := time.Now()
 	err := r.walk(limited, true)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = &apiclient.Error{
+			Op: "list card customers with balances", Reason: apiclient.ReasonTimeout,
+			Detail: fmt.Sprintf("not done within %s; either balances are slow, or YATIVO_RATE_LIMIT and YATIVO_RATE_RESERVE allow too few requests for so many customers", limit),
+		}
+	}
 	r.balancesSuspect = err != nil
 	if err == nil {
 		r.balancesTried = begun

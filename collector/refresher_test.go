@@ -320,6 +320,9 @@ func TestBalancesThatAreTooSlow(t *testing.T) {
 		if got := r.failures(); got["timeout"] != 1 || len(got) != 1 {
 			t.Errorf("failures %v", got)
 		}
+		if lines := strings.Join(r.log.lines(), ""); !strings.Contains(lines, "list card customers with balances: not done within 5m0s") {
+			t.Errorf("the log does not say what took too long:\n%s", lines)
+		}
 		for range 60 {
 			wait(time.Minute)
 			if age := float64(time.Now().Unix()) - r.series("yativo_exporter_snapshot_timestamp_seconds")[""]; age > 6*60+1 {
