@@ -57,7 +57,7 @@ func run(ctx context.Context, write bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile("tools/bench/figures.json", append(raw, '\n'), 0o600); err != nil {
+	if err := os.WriteFile("tools/bench/figures.json", append(raw, '\n'), 0o644); err != nil {
 		return err
 	}
 	return writePage("docs/performance.md", f.markdown())
