@@ -122,7 +122,7 @@ func (s *soak) round() {
 	if s.chance.IntN(3) == 0 {
 		s.api.RevokeTokens()
 	}
-	for range 20 + s.chance.IntN(80) { // beats: 2 to 10 s
+	for range 30 + s.chance.IntN(120) { // beats: 3 to 15 s
 		<-beat.C
 		s.move()
 	}
