@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"maps"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -59,19 +61,9 @@ func TestCheckSaysWhatTheLimitsMean(t *testing.T) {
 func TestExporterWarnsOfSlowWalks(t *testing.T) {
 	for stalledAfter, warnings := range map[string]int{"safe_deploying:299s": 1, "safe_deploying:5m": 0} {
 		t.Run(stalledAfter, func(t *testing.T) {
-			api := sandbox.New(sandbox.Options{Seed: 1, Customers: 1000, Quota: -1})
-			env := serveSandbox(t, api)
-			delete(env, "YATIVO_API_KEY")
-			delete(env, "YATIVO_API_SECRET")
-			env["YATIVO_ACCESS_TOKEN"] = api.MintToken()
-			env["YATIVO_RATE_LIMIT"] = "2" // 10 pages take 5 minutes
-			env["EXPORTER_STALLED_AFTER"] = stalledAfter
-			c, err := readConfig(env.lookup)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var log bytes.Buffer
 			logger := slog.New(slog.NewTextHandler(&log, nil))
+			c := slowConfig(t, sandbox.New(sandbox.Options{Seed: 1, Customers: 1000, Quota: -1}), stalledAfter)
 			client, err := newClient(c, logger, prometheus.NewRegistry())
 			if err != nil {
 				t.Fatal(err)
@@ -85,6 +77,49 @@ func TestExporterWarnsOfSlowWalks(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestExporterIsWiredToWarn(t *testing.T) {
+	api := sandbox.New(sandbox.Options{Seed: 1, Customers: 1000, Quota: -1})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.URL.Query().Get("page") != "1" {
+			cancel()
+		}
+		next.ServeHTTP(w, r)
+	}})
+	var log bytes.Buffer
+	e, err := newExporter(slowConfig(t, api, "safe_deploying:299s"), slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.refresher.Refresh(ctx)
+	if err := e.tracker.Close(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "thresholds=safe_deploying:4m59s walk=5m0s unseen=10m0s requests=10 requests_a_minute=2") {
+		t.Errorf("it does not warn: %s", log.String())
+	}
+}
+
+// slowConfig lets the sandbox's 10 pages be read in 5 minutes.
+func slowConfig(t *testing.T, api *sandbox.Sandbox, stalledAfter string) config {
+	t.Helper()
+	env := serveSandbox(t, api)
+	delete(env, "YATIVO_API_KEY")
+	delete(env, "YATIVO_API_SECRET")
+	maps.Copy(env, environ{
+		"YATIVO_ACCESS_TOKEN":    api.MintToken(), // so that no request is spent on one
+		"YATIVO_RATE_LIMIT":      "2",
+		"EXPORTER_STALLED_AFTER": stalledAfter,
+		"EXPORTER_STATE_FILE":    "none",
+	})
+	c, err := readConfig(env.lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // firstPage walks no further than the first page.

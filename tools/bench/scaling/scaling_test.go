@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,6 +192,33 @@ func TestADayOfASmallProgram(t *testing.T) {
 		arrived := api.Counters().Arrived
 		if arrived[sandbox.CustomersEndpoint] != 24*60 || arrived[sandbox.TokenEndpoint] != 27 {
 			t.Errorf("a day costs %v, want 1440 pages and 27 tokens", arrived)
+		}
+	})
+}
+
+// Two replicas leave production its share together, although neither knows of
+// the other: what the API has left counts both. One request each interval goes
+// out all the same, and each may be as many ahead as it has in flight.
+func TestReplicasShareTheQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const quota = 120
+		api := sandbox.New(sandbox.Options{Seed: 1, Customers: 20_000, Quota: quota, Latency: latency})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
+		defer cancel()
+		var running sync.WaitGroup
+		replicas := make([]*collector.Refresher, 2)
+		for i := range replicas {
+			replicas[i], _ = exporter(t, quota, api.Transport())
+			running.Go(func() { replicas[i].Run(ctx) })
+		}
+		running.Wait()
+		if most := busiestMinute(api.Requests()); most > quota*(1-reserve)+2+8 {
+			t.Errorf("%d requests in one minute, where %v are left to the exporters", most, quota*(1-reserve))
+		}
+		for i, r := range replicas {
+			if !r.Ready() {
+				t.Errorf("replica %d has no snapshot", i)
+			}
 		}
 	})
 }
