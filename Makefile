@@ -12,7 +12,7 @@ RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
 # The first run waits inside the tests for tools that are still being built.
 TIMEOUT := 20m
 
-.PHONY: help build test unit e2e lint tools bench docs demo stack release clean
+.PHONY: help build test unit e2e lint tools bench docs soak demo stack release clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
@@ -62,6 +62,9 @@ bench: ## whole processes against their peers and limits, as in docs/performance
 docs: ## measure anew and write what docs/ says was measured
 	go test ./tools/bench/scaling -count=1 -timeout $(TIMEOUT) -write
 	go run ./tools/bench -write
+
+soak: ## half an hour of random troubles against the real binary (SOAK_DURATION, SOAK_SEED)
+	SOAK_DURATION=$(or $(SOAK_DURATION),30m) go test -tags e2e -count=1 -timeout 24h -v -run '^TestSoak$$' ./tools/e2e
 
 demo: ## the exporter against its embedded sandbox, on loopback
 	go run . demo $(ARGS)
