@@ -198,11 +198,6 @@ func parseSeries(t *testing.T, text string) series {
 // fetch gets a URL, asking for a content type unless it is empty.
 func fetch(t *testing.T, url, accept string) (code int, body, contentType string) {
 	t.Helper()
-	return fetchBy(t, http.DefaultClient, url, accept)
-}
-
-func fetchBy(t *testing.T, client *http.Client, url, accept string) (code int, body, contentType string) {
-	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -212,7 +207,7 @@ func fetchBy(t *testing.T, client *http.Client, url, accept string) (code int, b
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
-	resp, err := client.Do(req)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -79,13 +80,27 @@ func outOfDescriptors(t *testing.T) {
 		"EXPORTER_BREAKER_COOLDOWN": "5s", "YATIVO_MAX_CONCURRENCY": "1",
 	}))
 	exporter.awaitReady()
-	// A connection that nobody else closes.
-	connected := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
-	defer connected.CloseIdleConnections()
+	// One connection, which no client's pool gives up.
+	conn := connect(t, exporter.address)
+	answers := bufio.NewReader(conn)
 	scrape := func() series {
 		t.Helper()
-		_, body, _ := fetchBy(t, connected, "http://"+exporter.address+"/metrics", "")
-		return parseSeries(t, body)
+		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("/metrics answers %d, %v", resp.StatusCode, err)
+		}
+		return parseSeries(t, string(body))
 	}
 	scrape()
 	lift := limit(t, exporter.cmd.Process.Pid, kernel.RLIMIT_NOFILE, 3)
