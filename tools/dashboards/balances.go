@@ -62,7 +62,7 @@ func worstPending() cog.Builder[dashboard.Panel] {
 	return stats(about{"Highest pending share", "The currency with the largest share of its realtime ledger held by authorizations that are not settled. If it is red: ask Yativo whether card settlements in this currency are delayed; customers cannot spend what is held.", 5, 4}, "percentunit",
 		now("topk(1, "+pendingShare()+")", "{{currency}}")).
 		TextMode(common.BigValueTextModeValueAndName).
-		ColorMode(common.BigValueColorModeBackground).
+		ColorMode(common.BigValueColorModeBackgroundSolid).
 		ColorScheme(byThreshold()).
 		Thresholds(steps(step{0, good}, step{pendingWatch, watch}, step{pendingBad, bad})).
 		Decimals(1)
@@ -71,13 +71,13 @@ func worstPending() cog.Builder[dashboard.Panel] {
 // doubtful counts customers of whom there should be none.
 func doubtful(a about, query string) cog.Builder[dashboard.Panel] {
 	return stats(a, "none", now(query, "")).
-		ColorMode(common.BigValueColorModeBackground).
+		ColorMode(common.BigValueColorModeBackgroundSolid).
 		ColorScheme(byThreshold()).
 		Thresholds(steps(step{0, good}, step{1, watch}))
 }
 
 func missing() cog.Builder[dashboard.Panel] {
-	return doubtful(about{"Balances missing", "Customers whose wallet is deployed but whose ledger the API did not tell: the totals lack them. If it stays amber for hours: ask Yativo whether its balance queries fail, and do not read the totals as a fall in deposits.", 3, 4},
+	return doubtful(about{"Missing", "Customers whose wallet is deployed but whose ledger the API did not tell: the totals lack them. If it stays amber for hours: ask Yativo whether its balance queries fail, and do not read the totals as a fall in deposits.", 3, 4},
 		most("", "yativo_card_balance_missing_customers"))
 }
 
@@ -87,7 +87,7 @@ func mismatched() cog.Builder[dashboard.Panel] {
 }
 
 func behind() cog.Builder[dashboard.Panel] {
-	return stats(about{"Customers behind the totals", "Customers with a known ledger balance, in all currencies. If it falls while nobody left: balances are missing, see beside it.", 4, 4}, "none",
+	return stats(about{"Customers counted", "Customers with a known ledger balance, in all currencies. If it falls while nobody left: balances are missing, see beside it.", 4, 4}, "none",
 		now(among("sum", "", most("currency, balance_freshness", "yativo_card_balance_customers")), "")).Decimals(0)
 }
 
@@ -136,6 +136,7 @@ func perCurrency() cog.Builder[dashboard.Panel] {
 func pendingOverTime() cog.Builder[dashboard.Panel] {
 	return limits(graph(about{"Pending share of the realtime ledger", "By currency, over time. The lines are where it is worth a look and where the shipped rules open a ticket after six hours. If it climbs above: ask Yativo whether card settlements are delayed.", 12, 8}, "percentunit",
 		over(pendingShare(chosenCurrency), "{{currency}}")), step{pendingWatch, watch}, step{pendingBad, bad}).
+		AxisSoftMax(pendingBad + 0.05).
 		Overrides(painted(currencyPaint()))
 }
 
@@ -158,6 +159,7 @@ func freshness() cog.Builder[dashboard.Panel] {
 func realtimeOverTime() cog.Builder[dashboard.Panel] {
 	return graph(about{"Realtime share of the ledger", "The share of each currency's ledger whose balance is realtime, so whose pending part is known. If it is low: the pending share speaks for few customers.", 8, 8}, "percentunit",
 		over("max by (currency) ("+of("yativo_card_realtime_ledger_balance", chosenCurrency)+"\n/ ("+of("yativo_card_ledger_balance", chosenCurrency)+" > 0))", "{{currency}}")).
+		AxisSoftMax(1).
 		Overrides(painted(currencyPaint()))
 }
 

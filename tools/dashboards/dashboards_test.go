@@ -530,7 +530,7 @@ func TestCurrenciesAreNeverAdded(t *testing.T) {
 // Whatever a threshold, a mapping or an override colours is of one palette.
 func TestColoursAreOfThePalette(t *testing.T) {
 	t.Parallel()
-	palette := []string{"#009E73", "#E69F00", "#D55E00", "#5C6066", "#4C8DFF", "#CC79A7", "#88CCEE", "#9DB2BF", "#9A4FB5", "#66C2A5", "transparent"}
+	palette := []string{"#009E73", "#E69F00", "#D55E00", "#5C6066", "#4C8DFF", "#CC79A7", "#88CCEE", "#9DB2BF", "#9A4FB5", "#66C2A5", "transparent", "text"}
 	colour := regexp.MustCompile(`"(?:fixedColor|color|iconColor|fill)": "([^"]+)"`)
 	for file := range shipped(t) {
 		content, err := os.ReadFile(filepath.Join(shippedFolder, file))
@@ -541,6 +541,27 @@ func TestColoursAreOfThePalette(t *testing.T) {
 			if !slices.Contains(palette, found[1]) && found[1] != "dash" {
 				t.Errorf("%s: the colour %s is not of the palette", file, found[1])
 			}
+		}
+	}
+}
+
+// Grafana draws the colours as they were chosen: a timeline that is coloured by
+// threshold merges all states that no threshold parts, and a background that is
+// not solid is a gradient to another hue.
+func TestColoursAreDrawnAsChosen(t *testing.T) {
+	t.Parallel()
+	for file, d := range shipped(t) {
+		for _, p := range panels(d) {
+			if p.Type == "state-timeline" && p.FieldConfig.Defaults.Color.Mode == dashboard.FieldColorModeIdThresholds {
+				t.Errorf("%s: %s merges its states", file, *p.Title)
+			}
+		}
+		content, err := os.ReadFile(filepath.Join(shippedFolder, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(content, []byte(`"colorMode": "background",`)) {
+			t.Errorf("%s: has a background that is a gradient", file)
 		}
 	}
 }

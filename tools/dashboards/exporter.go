@@ -89,10 +89,10 @@ func tokenNow() cog.Builder[dashboard.Panel] {
 }
 
 func targets() cog.Builder[dashboard.Panel] {
-	return stats(about{"Replicas up", "Exporters that Prometheus reaches. If it is 0: nobody watches the program; look at the job on Prometheus' target page, then at the exporter's log.", 2, 4}, "none",
+	return stats(about{"Up", "Exporters that Prometheus reaches. If it is 0: nobody watches the program; look at the job on Prometheus' target page, then at the exporter's log.", 2, 4}, "none",
 		now("sum ("+of("up")+")", "")).
 		NoValue("None").
-		ColorMode(common.BigValueColorModeBackground).
+		ColorMode(common.BigValueColorModeBackgroundSolid).
 		ColorScheme(byThreshold()).
 		Thresholds(steps(step{0, bad}, step{1, good}))
 }
@@ -160,6 +160,7 @@ func quotaOverTime() cog.Builder[dashboard.Panel] {
 func throttled() cog.Builder[dashboard.Panel] {
 	return limits(graph(about{"Time spent waiting for quota", "The share of time for which requests were held back: own_limit by YATIVO_RATE_LIMIT, which is harmless, reserve to leave the quota to production traffic, retry_after because the API asked for it. If reserve or retry_after stay above the line: find out who else spends the key's quota.", 8, 8}, "percentunit",
 		over("max by (cause) ("+rate("yativo_api_throttled_seconds_total")+")", "{{cause}}")), step{0.1, watch}).
+		AxisSoftMax(0.2).
 		Overrides(painted([]paint{{"own_limit", neutral}, {"reserve", second}, {"retry_after", third}}))
 }
 
@@ -210,8 +211,8 @@ func memory() cog.Builder[dashboard.Panel] {
 }
 
 func cpu() cog.Builder[dashboard.Panel] {
-	return graph(about{"CPU", "Cores in use by each replica. If it stays near its limit: refreshes slow down; give it more, or a longer EXPORTER_REFRESH_INTERVAL.", 8, 8}, "none",
-		over("max by (instance) ("+rate("process_cpu_seconds_total")+")", "{{instance}}")).Decimals(3)
+	return graph(about{"CPU", "Cores in use by each replica. If it stays near its limit: refreshes slow down; give it more, or a longer EXPORTER_REFRESH_INTERVAL.", 8, 8}, "short",
+		over("max by (instance) ("+rate("process_cpu_seconds_total")+")", "{{instance}}"))
 }
 
 func goroutines() cog.Builder[dashboard.Panel] {

@@ -81,7 +81,7 @@ func worstStep() cog.Builder[dashboard.Panel] {
 		now("topk(1, "+stalled+" > 0)\nunless on () "+unusual, "{{flow_status}}"),
 		now("label_replace(sum ("+stalled+`) == 0, "flow_status", "nobody is stuck", "", "")`, "{{flow_status}}")).
 		TextMode(common.BigValueTextModeValueAndName).
-		ColorMode(common.BigValueColorModeBackground).
+		ColorMode(common.BigValueColorModeBackgroundSolid).
 		ColorScheme(fixedColour(unknown)).
 		Overrides([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{
 			override("byFrameRefID", "A", set("color", fixed(bad))),
@@ -115,13 +115,13 @@ func kycWaiting() cog.Builder[dashboard.Panel] {
 }
 
 func kycOldest() cog.Builder[dashboard.Panel] {
-	return stats(about{"Longest KYC wait", "For how long the customer has been in kyc_initiated who is there for the longest and not yet abandoned. If it is far above the stalled threshold, see the table of who waits: read the list at /stalled of the exporter.", 3, 4}, "s",
+	return stats(about{"Longest in KYC", "For how long the customer has been in kyc_initiated who is there for the longest and not yet abandoned. If it is far above the stalled threshold, see the table of who waits: read the list at /stalled of the exporter.", 3, 4}, "s",
 		now("time() - "+least("", "yativo_card_oldest_entry_timestamp_seconds", kyc)+"\nor 0 * "+most("", "yativo_card_customers", kyc), "")).
 		Mappings(words(word{"0", "Nobody waits", ""})).Decimals(1)
 }
 
 func kycPassed() cog.Builder[dashboard.Panel] {
-	return stats(about{"Passed KYC, last hour", "Customers who got past kyc_initiated within the last hour. If it is 0 while customers wait and this is no quiet hour of the program: look whether KYC moves, to the left.", 3, 4}, "none",
+	return stats(about{"Past KYC, 1 hour", "Customers who got past kyc_initiated within the last hour. If it is 0 while customers wait and this is no quiet hour of the program: look whether KYC moves, to the left.", 3, 4}, "none",
 		now(moves("1h", throughKYC, behindKYC), "")).Decimals(0)
 }
 
@@ -149,14 +149,14 @@ func reached() cog.Builder[dashboard.Panel] {
 	for i := range 6 {
 		queries = append(queries, now(reach(i+1), stepName(i+1)))
 	}
-	return bars(about{"Reached at least (snapshot)", "How many of the present customers are in a step or behind it. A snapshot of everybody who is there now, not a cohort: who signed up today counts beside who signed up last year. If a bar is much shorter than the one above it: that step loses customers; see its detail below.", 6, 8}, "none", queries...).
+	return bars(about{"Reached at least (snapshot)", "How many of the present customers are in a step or behind it. A snapshot of everybody who is there now, not a cohort: who signed up today counts beside who signed up last year. If a bar is much shorter than the one above it: that step loses customers; see its detail below.", 5, 8}, "none", queries...).
 		Decimals(0)
 }
 
 func conversion() cog.Builder[dashboard.Panel] {
 	queries := make([]cog.Builder[variants.Dataquery], 0, 5)
 	for i := 1; i < 6; i++ {
-		queries = append(queries, now(reach(i+1)+"\n/ ("+reach(i)+" > 0)", "to "+stepName(i+1)))
+		queries = append(queries, now(reach(i+1)+"\n/ ("+reach(i)+" > 0)", stepName(i+1)))
 	}
 	return bars(about{"Conversion (snapshot)", "The share of those who reached a step that reached the next one, among the customers who are there now: a snapshot, not a cohort. If one falls over the weeks: go through that step as a customer would.", 5, 8}, "percentunit", queries...).
 		Max(1).Decimals(0)
@@ -166,17 +166,17 @@ func stepName(step int) string { return append(waiting(), "card")[step-1] }
 
 func whoWaits() cog.Builder[dashboard.Panel] {
 	duration := []dashboard.DynamicConfigValue{set("unit", "s"), set("decimals", 1)}
-	return grid(about{"Who is stuck, where, since when", "For each status in which customers wait: how many are there for longer than the stalled threshold, how many for so long that they count as abandoned, and how long the longest of the others waits. If a row is amber and has more than you are used to: read who they are at /stalled of the exporter.", 7, 8},
+	return grid(about{"Who is stuck, where, since when", "For each status in which customers wait: how many are there for longer than the stalled threshold, how many for so long that they count as abandoned, and how long the longest of the others waits. If a row is amber and has more than you are used to: read who they are at /stalled of the exporter.", 8, 8},
 		"flow_status", "status", "stalled", []column{
 			{"stalled", most("flow_status", "yativo_card_stalled_customers"), []dashboard.DynamicConfigValue{
 				set("thresholds", map[string]any{"mode": "absolute", "steps": []any{
-					map[string]any{"color": "transparent", "value": nil}, map[string]any{"color": watch, "value": 1},
+					map[string]any{"color": "text", "value": nil}, map[string]any{"color": watch, "value": 1},
 				}}),
-				set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
+				set("custom.cellOptions", map[string]any{"type": "color-text"}),
 			}},
 			{"abandoned", most("flow_status", "yativo_card_abandoned_customers"), nil},
 			{"longest", "time() - " + least("flow_status", "yativo_card_oldest_entry_timestamp_seconds"), duration},
-			{"stalled after", most("flow_status", "yativo_card_stalled_after_seconds"), duration},
+			{"threshold", most("flow_status", "yativo_card_stalled_after_seconds"), duration},
 		})
 }
 
@@ -274,6 +274,7 @@ func undeployed() cog.Builder[dashboard.Panel] {
 func oldestAgainstLimit() cog.Builder[dashboard.Panel] {
 	return limits(graph(about{"Longest wait, share of the stalled threshold", "The wait of the longest-waiting customer who is not abandoned, as a share of the stalled threshold of the status, so that all can be compared. Above 100 % somebody is stalled; if all statuses climb together: the API's list may stand still, see the Exporter dashboard.", 8, 8}, "percentunit",
 		over("(time() - "+least("flow_status", "yativo_card_oldest_entry_timestamp_seconds")+")\n/ "+most("flow_status", "yativo_card_stalled_after_seconds"), "{{flow_status}}")), step{1, watch}).
+		AxisSoftMax(1.2).
 		Overrides(painted(statusPaint()))
 }
 

@@ -38,10 +38,11 @@ func stats(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *st
 		ReduceOptions(lastValue())
 }
 
-// verdict is a judgement in words, on the judgement's colour.
+// verdict is a judgement in words, on the judgement's colour. That is solid, as
+// all such colours are: Grafana's gradient would leave the palette.
 func verdict(a about, list []word, query string) *stat.PanelBuilder {
 	return stats(a, "none", now(query, "")).
-		ColorMode(common.BigValueColorModeBackground).
+		ColorMode(common.BigValueColorModeBackgroundSolid).
 		ColorScheme(byThreshold()).
 		Thresholds(steps()).
 		Mappings(words(list...))
@@ -57,13 +58,15 @@ func bars(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *bar
 		ValueMode(common.BarGaugeValueModeText).
 		NamePlacement(common.BarGaugeNamePlacementLeft).
 		ShowUnfilled(false).
+		// Grafana's own choice of size cuts the longer names off.
+		Text(common.NewVizTextDisplayOptionsBuilder().TitleSize(12).ValueSize(16)).
 		ColorScheme(fixedColour(neutral)).
 		ReduceOptions(lastValue())
 }
 
 // graph shows values over time. A gap stays a gap.
 func graph(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *timeseries.PanelBuilder {
-	return timeseries.NewPanelBuilder().
+	g := timeseries.NewPanelBuilder().
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
 		Datasource(source()).Targets(queries).Unit(unit).NoValue("No data in this time range").
 		AxisSoftMin(0).ColorScheme(shades(neutral)).
@@ -71,6 +74,11 @@ func graph(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *ti
 		LineInterpolation(common.LineInterpolationStepAfter).
 		SpanNulls(common.BoolOrFloat64{Bool: new(false)}).
 		Legend(legend()).Tooltip(tooltip())
+	if unit == "none" {
+		// Counts that are all 0 would be drawn on an axis up to 100.
+		g.AxisSoftMax(5)
+	}
+	return g
 }
 
 // stacked makes a graph one of events, piled up in bars.
@@ -85,13 +93,14 @@ func limits(g *timeseries.PanelBuilder, list ...step) *timeseries.PanelBuilder {
 		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
 }
 
-// timeline shows which state held when.
+// timeline shows which state held when. The colours are those of the words:
+// colouring by threshold would make one state of all that no threshold parts.
 func timeline(a about, list []word, queries ...cog.Builder[variants.Dataquery]) *statetimeline.PanelBuilder {
 	return statetimeline.NewPanelBuilder().
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
 		Datasource(source()).Targets(queries).Unit("none").NoValue("Nothing in this time range").
 		Mappings(words(list...)).
-		ColorScheme(byThreshold()).Thresholds(steps()).
+		ColorScheme(fixedColour(unknown)).
 		MergeValues(true).ShowValue(common.VisibilityModeAuto).
 		RowHeight(0.8).FillOpacity(80).
 		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(false).
@@ -130,13 +139,14 @@ func grid(a about, label, labelName, worst string, columns []column) *table.Pane
 	t := table.NewPanelBuilder().
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
 		Datasource(source()).Unit("none").NoValue("–").
+		MinWidth(60). // Grafana's 150 pushes columns out of a narrow table.
 		ShowHeader(true).CellHeight(common.TableCellHeightSm).
 		Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{})).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{
 			common.NewTableSortByFieldStateBuilder().DisplayName(worst).Desc(true),
 		})
 	names, order := map[string]string{label: labelName}, map[string]int{label: 0}
-	overrides := make([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides], 0, len(columns))
+	overrides := []cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{named(labelName, set("custom.width", 120))}
 	for i, c := range columns {
 		t.WithTarget(now(c.expr, "").Format(prometheus.PromQueryFormatTable))
 		field := "Value #" + string(rune('A'+i))

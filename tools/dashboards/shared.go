@@ -20,23 +20,28 @@ func believe(a about, part, timestamp string) cog.Builder[dashboard.Panel] {
 	}, believable(part, timestamp))
 }
 
+// watchdog is the alert that fires for as long as the rules are evaluated.
+const watchdog = `ALERTS{alertname="YativoCardWatchdog", alertstate="firing"}`
+
 // alerting counts the alerts that fire. The watchdog, which always fires, tells
 // none from rules that are not loaded.
 func alerting(a about) cog.Builder[dashboard.Panel] {
 	a.title = "Alerts"
-	a.text = "Alerts of this program that fire now. If it is red: the Alerts timeline below names them, and the runbook says what to do. Unknown means that the shipped rules are not loaded."
-	return stats(a, "none", now("count ("+firing()+`) or 0 * count (ALERTS{alertname="YativoCardWatchdog", alertstate="firing"})`, "")).
+	a.text = "Alerts of this program that fire now: pages red, tickets amber. If there are any: the Alerts timeline below names them, and the runbook says what to do. Unknown means that the shipped rules are not loaded."
+	return stats(a, "none", now("count by (severity) ("+firing()+`)
+or label_replace(0 * count (`+watchdog+") unless on () "+firing()+`, "severity", "none", "", "")`, "{{severity}}")).
 		NoValue("Unknown").
-		ColorMode(common.BigValueColorModeBackground).
-		ColorScheme(byThreshold()).
-		Thresholds(steps(step{0, good}, step{1, bad})).
-		Mappings(words(word{"0", "None", ""}))
+		ColorMode(common.BigValueColorModeBackgroundSolid).
+		ColorScheme(fixedColour(unknown)).
+		Mappings(words(word{"0", "None", ""})).
+		Overrides(painted([]paint{{"critical", bad}, {"warning", watch}, {"info", neutral}, {"none", good}}))
 }
 
 // alertHistory shows which alerts fired when.
 func alertHistory(a about) cog.Builder[dashboard.Panel] {
 	a.title = "Alerts that fired"
-	a.text = "The alerts of this program over time, pages above tickets. While one is red: follow its section of the runbook. Empty is good news only if the shipped rules are loaded, see the number of alerts above."
-	return timeline(a, []word{{"1", "ticket", watch}, {"2", "page", bad}},
-		over("2 * max by (alertname) ("+firing(`severity="critical"`)+")\nor max by (alertname) ("+firing(`severity="warning"`)+")", "{{alertname}}"))
+	a.text = "The alerts of this program over time, pages above tickets. While one is red: follow its section of the runbook. The watchdog's row tells whether the shipped rules are evaluated; where they are not, silence is no good news."
+	return timeline(a, []word{{"0", "rules evaluated", good}, {"1", "ticket", watch}, {"2", "page", bad}, {"3", "rules not loaded", unknown}},
+		over("2 * max by (alertname) ("+firing(`severity="critical"`)+")\nor max by (alertname) ("+firing(`severity="warning"`)+")\nor 0 * max by (alertname) ("+watchdog+
+			")\nor label_replace(vector(3) unless on () "+watchdog+`, "alertname", "YativoCardWatchdog", "", "")`, "{{alertname}}"))
 }
