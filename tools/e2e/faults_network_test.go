@@ -125,7 +125,7 @@ func tlsFaults() []row {
 		},
 	}
 	for i := range rows {
-		rows[i].group = "TLS"
+		rows[i].group = "TLS connection"
 		rows[i].place = func(t *testing.T, api *sandbox.Sandbox) place {
 			t.Helper()
 			server := serveTLS(t, api)
