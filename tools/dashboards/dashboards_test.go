@@ -245,8 +245,8 @@ func TestDataSourceIsChosenByTheReader(t *testing.T) {
 		if !slices.Equal(names[:3], []string{"datasource", "job", "instance"}) {
 			t.Errorf("%s: the variables are %v, want datasource, job and instance first", file, names)
 		}
-		if len(d.Annotations.List) != 3 {
-			t.Errorf("%s: there are %d annotations, want alerts, breaker openings and restarts", file, len(d.Annotations.List))
+		if len(d.Annotations.List) != 4 {
+			t.Errorf("%s: there are %d annotations, want pages, tickets, breaker openings and restarts", file, len(d.Annotations.List))
 		}
 		for _, a := range d.Annotations.List {
 			if a.Datasource == nil {

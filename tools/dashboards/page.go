@@ -141,10 +141,11 @@ func annotations() []cog.Builder[dashboard.AnnotationQuery] {
 			Expr(expr).Step("60s").TitleFormat(title).TextFormat(text).TagKeys(tags)
 	}
 	return []cog.Builder[dashboard.AnnotationQuery]{
-		mark("Alerts", bad, firing(), "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}", "severity"),
-		mark("Breaker openings", watch, `changes(`+of("yativo_api_circuit_breaker_transitions_total", `to="open"`)+`[2m]) > 0`,
+		mark("Pages", bad, firing(`severity="critical"`), "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}", ""),
+		mark("Tickets", watch, firing(`severity="warning"`), "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}", ""),
+		mark("Breaker openings", fourth, `changes(`+of("yativo_api_circuit_breaker_transitions_total", `to="open"`)+`[2m]) > 0`,
 			"The circuit breaker opened", "{{instance}}", ""),
-		mark("Exporter restarts", unknown, `changes(`+of("process_start_time_seconds")+`[2m]) > 0`,
+		mark("Restarts", unknown, `changes(`+of("process_start_time_seconds")+`[2m]) > 0`,
 			"The exporter restarted", "{{instance}}", ""),
 	}
 }
