@@ -135,18 +135,18 @@ func text(s string) dashboard.StringOrMap { return dashboard.StringOrMap{String:
 
 // annotations mark in every graph what may explain it.
 func annotations() []cog.Builder[dashboard.AnnotationQuery] {
-	mark := func(name, colour, expr, title, text, tags string) cog.Builder[dashboard.AnnotationQuery] {
+	mark := func(name, colour, expr, title, text string) cog.Builder[dashboard.AnnotationQuery] {
 		return dashboard.NewAnnotationQueryBuilder().
 			Name(name).Datasource(source()).Enable(true).IconColor(colour).
-			Expr(expr).Step("60s").TitleFormat(title).TextFormat(text).TagKeys(tags)
+			Expr(expr).Step("60s").TitleFormat(title).TextFormat(text)
 	}
 	return []cog.Builder[dashboard.AnnotationQuery]{
-		mark("Pages", bad, firing(`severity="critical"`), "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}", ""),
-		mark("Tickets", watch, firing(`severity="warning"`), "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}", ""),
+		mark("Pages", bad, firing(`severity="critical"`), "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}"),
+		mark("Tickets", watch, firing(`severity="warning"`), "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}"),
 		mark("Breaker openings", fourth, `changes(`+of("yativo_api_circuit_breaker_transitions_total", `to="open"`)+`[2m]) > 0`,
-			"The circuit breaker opened", "{{instance}}", ""),
+			"The circuit breaker opened", "{{instance}}"),
 		mark("Restarts", unknown, `changes(`+of("process_start_time_seconds")+`[2m]) > 0`,
-			"The exporter restarted", "{{instance}}", ""),
+			"The exporter restarted", "{{instance}}"),
 	}
 }
 
