@@ -62,9 +62,10 @@ bench: ## whole processes against their peers and limits, as in docs/performance
 docs: ## measure anew and write what docs/ says was measured
 	go test ./tools/bench/scaling -count=1 -timeout $(TIMEOUT) -write
 	go run ./tools/bench -write
+	DOCS=write go test -tags e2e -count=1 -timeout $(TIMEOUT) -parallel 1 -run '^(TestFaults|TestOwnFaults)$$' ./tools/e2e
 
 soak: ## half an hour of random troubles against the real binary (SOAK_DURATION, SOAK_SEED)
-	SOAK_DURATION=$(or $(SOAK_DURATION),30m) go test -tags e2e -count=1 -timeout 24h -v -run '^TestSoak$$' ./tools/e2e
+	DOCS=write SOAK_DURATION=$(or $(SOAK_DURATION),30m) go test -tags e2e -count=1 -timeout 24h -v -run '^TestSoak$$' ./tools/e2e
 
 demo: ## the exporter against its embedded sandbox, on loopback
 	go run . demo $(ARGS)

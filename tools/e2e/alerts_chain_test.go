@@ -25,6 +25,7 @@ type chain struct {
 	api        *sandbox.Sandbox
 	began      time.Time
 	skipped    *atomic.Int64 // by which the API's clock is ahead
+	held       *atomic.Int64 // where it stands still, counted from began; 0: it goes
 	exporter   *exporter
 	prometheus *prometheus
 	manager    *alertmanager
@@ -32,17 +33,22 @@ type chain struct {
 
 func startChain(t *testing.T, scenario sandbox.Scenario) *chain {
 	t.Helper()
-	c := &chain{t: t, began: time.Now(), skipped: &atomic.Int64{}}
+	c := &chain{t: t, began: time.Now(), skipped: &atomic.Int64{}, held: &atomic.Int64{}}
 	c.api = sandbox.New(sandbox.Options{
 		Seed: 11, Customers: 250, Speed: 1, Quota: -1, Scenario: scenario,
-		Now: func() time.Time { return time.Now().Add(time.Duration(c.skipped.Load())) },
+		Now: func() time.Time {
+			if at := c.held.Load(); at != 0 {
+				return c.began.Add(time.Duration(at))
+			}
+			return time.Now().Add(time.Duration(c.skipped.Load()))
+		},
 	})
 	c.exporter = startExporter(t, settingsFor(t, serveSandbox(t, c.api)).with(settings{
 		"EXPORTER_STALLED_AFTER":    "kyc_initiated:10s",
 		"EXPORTER_ABANDONED_AFTER":  "kyc_initiated:8760h",
 		"EXPORTER_MAX_STALENESS":    "15s",
 		"EXPORTER_BREAKER_COOLDOWN": "1s",
-		"YATIVO_TIMEOUT":            "1s",
+		"YATIVO_TIMEOUT":            "2s",
 	}))
 	c.exporter.awaitReady()
 	c.manager = startAlertmanager(t, "group_wait: 30s", "group_wait: 1s", "group_interval: 5m", "group_interval: 1s")
@@ -61,6 +67,10 @@ alerting:
 func (c *chain) skipTo(elapsed time.Duration) {
 	c.skipped.Store(max(c.skipped.Load(), int64(elapsed-time.Since(c.began))))
 }
+
+// holdAt stops the API's clock there, so that a scenario's phase lasts for as
+// long as a slow machine needs.
+func (c *chain) holdAt(elapsed time.Duration) { c.held.Store(int64(elapsed)) }
 
 // awaitPages waits until exactly these pages have come, and returns their texts.
 func (c *chain) awaitPages(within time.Duration, titles ...string) (texts []string) {
@@ -125,7 +135,7 @@ func TestChainPagesOnceWhenKYCStalls(t *testing.T) {
 	}
 
 	c.skipTo(sandbox.StallDelay + sandbox.StallFor)
-	resolved := c.awaitPages(time.Minute, "CRITICAL: "+title, "Resolved: "+title)[1]
+	resolved := c.awaitPages(2*time.Minute, "CRITICAL: "+title, "Resolved: "+title)[1]
 	if !strings.Contains(resolved, "Over since ") || strings.Contains(resolved, "First: ") {
 		t.Errorf("the message that it is over says:\n%s", resolved)
 	}
@@ -144,14 +154,14 @@ func TestChainPagesOnceWhenKYCStalls(t *testing.T) {
 func TestChainPagesOnceForAnOutage(t *testing.T) {
 	t.Parallel()
 	c := startChain(t, sandbox.Outage)
-	c.skipTo(sandbox.OutageDelay)
+	c.holdAt(sandbox.OutageDelay + sandbox.OutageFor/2)
 	const title = "The customers data are "
 	c.awaitPages(2*time.Minute, "CRITICAL: "+title)
 	c.awaitFiring(time.Minute, `alertname="YativoCardDataStale",part="balances"`)
 	c.awaitFiring(time.Minute, `alertname="YativoCardRefreshFailing"`)
 
-	c.skipTo(sandbox.OutageDelay + sandbox.OutageFor)
-	c.awaitPages(time.Minute, "CRITICAL: "+title, "Resolved: "+title)
+	c.holdAt(sandbox.OutageDelay + sandbox.OutageFor + sandbox.OutageCure/2)
+	c.awaitPages(2*time.Minute, "CRITICAL: "+title, "Resolved: "+title)
 }
 
 // The key is revoked: one page that says so, although the data become stale too.

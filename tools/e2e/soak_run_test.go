@@ -130,7 +130,7 @@ func (s *soak) round() {
 		end()
 	}
 
-	want := truth(s.t, s.api)
+	want := truthOf(s.t, s.api.Truth())
 	cured := time.Now()
 	s.await(faultInterval+soakCooldown+faultSlack, "the exporter is well, to the cent", func(now series) error {
 		return errors.Join(now.is("yativo_up", 1), now.agree(want))
