@@ -198,9 +198,12 @@ func (s *soak) move() {
 			c.Status, c.SafeDeployed = status, status.Step() == 6
 			c.Currency, c.Ledger, c.Available, c.Pending, c.Freshness, c.Cards = "", "", "", "", "", 0
 			if c.SafeDeployed {
-				c.Currency, c.Freshness, c.Cards = "EUR", "realtime", cents%3
+				c.Currency, c.Cards = []string{"USD", "EUR", "GBP"}[cents%3], cents%3
 				c.Ledger = fmt.Sprintf("%d.%02d", cents/100, cents%100)
-				c.Available, c.Pending = c.Ledger, "0"
+				c.Freshness, c.Available = "on_chain", c.Ledger
+				if cents%2 == 0 {
+					c.Freshness, c.Pending = "realtime", "0"
+				}
 			}
 		})
 	}
