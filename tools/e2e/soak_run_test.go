@@ -221,15 +221,16 @@ func (s *soak) report(lasts time.Duration, seed uint64, scrapers []*scraper, set
 		s.t.Errorf("%d requests arrived in one minute, more than YATIVO_RATE_LIMIT", busiest)
 	}
 	var took []time.Duration
-	snapshots := 0
+	snapshots, wrong := 0, 0
 	for _, sc := range scrapers {
 		took = append(took, sc.took...)
 		snapshots += sc.snapshots
+		wrong += sc.wrong
 	}
 	slices.Sort(took)
 	now := s.metrics()
 	row := fmt.Sprintf("| %v | %d | %d | %d | %d | %d | %d | %.1f s | %.1f / %.1f ms | %d / %d / %d MiB | %+.0f / %+.0f | %d |\n",
-		lasts, seed, s.rounds, s.faults, len(took), snapshots, 0, s.slowest.Seconds(),
+		lasts, seed, s.rounds, s.faults, len(took), snapshots, wrong, s.slowest.Seconds(),
 		took[len(took)/2].Seconds()*1e3, took[len(took)*99/100].Seconds()*1e3, settledMemory>>20, memory>>20, peak>>20,
 		now["go_goroutines"]-settled["go_goroutines"], now["process_open_fds"]-settled["process_open_fds"], busiest)
 	s.t.Logf("duration, seed, rounds, faults, scrapes, snapshots checked, wrong values, slowest recovery, /metrics p50 / p99, "+

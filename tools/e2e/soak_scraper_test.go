@@ -20,6 +20,7 @@ type scraper struct {
 
 	took      []time.Duration
 	snapshots int // that were checked
+	wrong     int // values of theirs that the population never had
 	last      series
 	seen      []*sighting // the last two
 }
@@ -92,6 +93,7 @@ func (sc *scraper) judge(now series, since *sighting) {
 	hidden := int(sc.s.gone.Load() - since.gone)
 	check := func(name string, always, ever int) {
 		if got := int(now[name]); got < always-hidden || got > ever {
+			sc.wrong++
 			t.Errorf("%s is %d; the population had %d to %d, and %d left", name, got, always, ever, hidden)
 		}
 	}
