@@ -36,8 +36,10 @@ func newHandler(c config, registry *prometheus.Registry, refresher *collector.Re
 		return nil, err
 	}
 	metrics := promhttp.InstrumentMetricHandler(registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		Registry:          registry,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelError),
+		Registry: registry,
+		// It tells of scrapers that hang up, which would fill the log. An error in
+		// the metrics themselves fails the scrape and is counted.
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		EnableOpenMetrics: true,
 		CoalesceGather:    true,
 	}))

@@ -22,7 +22,7 @@ import (
 const (
 	faultInterval = 5 * time.Second
 	faultCooldown = 8 * time.Second
-	faultTimeout  = time.Second
+	faultTimeout  = 3 * time.Second
 	// scrapePace is how often an exporter in a fault is scraped.
 	scrapePace = 250 * time.Millisecond
 	// faultSlack is what a machine with everything at once to do may add to a
