@@ -74,7 +74,7 @@ func TestOwnLimitHoldsWhateverHappens(t *testing.T) {
 					wait(delay() + time.Second)
 				}
 				requests := api.Requests()
-				if got := busiestMinute(requests); got > limit {
+				if got := sandbox.BusiestMinute(requests); got > limit {
 					t.Errorf("%d requests in a minute, the limit is %d", got, limit)
 				}
 				if slowest == time.Millisecond && !troubled && len(requests) < limit*9 {
@@ -168,7 +168,7 @@ func TestOneRequestAnIntervalAlwaysGoesOut(t *testing.T) {
 		if took := time.Since(start); took != 600*time.Second {
 			t.Errorf("30 pages and a mint at one each 20 s took %s, want 10m", took)
 		}
-		if got := busiestMinute(api.Requests()); got != 3 {
+		if got := sandbox.BusiestMinute(api.Requests()); got != 3 {
 			t.Errorf("%d requests in a minute, want 3", got)
 		}
 	})

@@ -177,20 +177,6 @@ func (r *rig) wantBreaker(want string) {
 	}
 }
 
-// busiestMinute is the most requests that arrived in any rolling minute.
-func busiestMinute(requests []sandbox.Request) (most int) {
-	for i, last := range requests {
-		n := 0
-		for _, earlier := range requests[:i+1] {
-			if last.Time.Sub(earlier.Time) < time.Minute {
-				n++
-			}
-		}
-		most = max(most, n)
-	}
-	return most
-}
-
 // roundTrip is a transport made of a function.
 type roundTrip func(*http.Request) (*http.Response, error)
 

@@ -75,6 +75,19 @@ func (s *Sandbox) Counters() Counters {
 	return Counters{Arrived: maps.Clone(s.log.count.Arrived), Answered: maps.Clone(s.log.count.Answered)}
 }
 
+// BusiestMinute is the most of the requests, in the order of their arrival,
+// that came in any rolling minute.
+func BusiestMinute(requests []Request) (most int) {
+	first := 0
+	for i, r := range requests {
+		for r.Time.Sub(requests[first].Time) >= time.Minute {
+			first++
+		}
+		most = max(most, i-first+1)
+	}
+	return most
+}
+
 // ResetRequests empties the log and sets the counters to 0. A request that is
 // under way then is not counted when it ends.
 func (s *Sandbox) ResetRequests() {

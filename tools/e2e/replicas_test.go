@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,7 +69,7 @@ func TestReplicasCountOnce(t *testing.T) {
 	}
 	second.signal(syscall.SIGKILL)
 	central.awaitAlerts(time.Minute, "YativoCardExporterDown", twinned)
-	if most := busiestMinute(stalling.Requests()); most > 2*half {
+	if most := sandbox.BusiestMinute(stalling.Requests()); most > 2*half {
 		t.Errorf("the API saw %d requests in a minute, more than %d", most, 2*half)
 	}
 }
@@ -130,15 +129,4 @@ func scalingExample(t *testing.T) string {
 		t.Fatal("docs/scaling.md shows no YAML")
 	}
 	return example
-}
-
-// busiestMinute is the most requests that arrived in any rolling minute.
-func busiestMinute(requests []sandbox.Request) (most int) {
-	for i, last := range requests {
-		earliest, _ := slices.BinarySearchFunc(requests, last.Time.Add(-time.Minute), func(r sandbox.Request, at time.Time) int {
-			return r.Time.Compare(at.Add(1))
-		})
-		most = max(most, i-earliest+1)
-	}
-	return most
 }

@@ -216,7 +216,7 @@ func (s *soak) report(lasts time.Duration, seed uint64, scrapers []*scraper, set
 	if peak > mostMemory {
 		s.t.Errorf("it took %d MiB at its peak, more than %d", peak>>20, mostMemory>>20)
 	}
-	busiest := s.busiestMinute()
+	busiest := sandbox.BusiestMinute(s.api.Requests())
 	if busiest > soakLimit {
 		s.t.Errorf("%d requests arrived in one minute, more than YATIVO_RATE_LIMIT", busiest)
 	}
@@ -247,18 +247,4 @@ func (s *soak) report(lasts time.Duration, seed uint64, scrapers []*scraper, set
 		}
 	}
 	documented(s.t, "soak", rows.String()+row)
-}
-
-// busiestMinute is the most requests that arrived in any rolling minute, of
-// those that the sandbox remembers.
-func (s *soak) busiestMinute() (most int) {
-	all := s.api.Requests()
-	first := 0
-	for i := range all {
-		for all[i].Time.Sub(all[first].Time) >= time.Minute {
-			first++
-		}
-		most = max(most, i-first+1)
-	}
-	return most
 }

@@ -103,7 +103,7 @@ func played(t *testing.T, customers, quota int) cell {
 				<-time.After(interval - took)
 			}
 		}
-		c.most = busiestMinute(api.Requests())
+		c.most = sandbox.BusiestMinute(api.Requests())
 		t.Logf("%d customers, %d a minute: first %s, walk %s, unseen %s, busiest minute %d, in %s",
 			customers, quota, c.first, c.walk, c.unseen, c.most, time.Since(begun))
 	})
@@ -169,17 +169,6 @@ func (a afterFirstPage) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func busiestMinute(requests []sandbox.Request) (most int) {
-	first := 0
-	for i, r := range requests {
-		for r.Time.Sub(requests[first].Time) >= quotaWindow {
-			first++
-		}
-		most = max(most, i-first+1)
-	}
-	return most
-}
-
 // A token lives for an hour and is replaced five minutes ahead, so a day takes
 // 27, and a small program one page a refresh.
 func TestADayOfASmallProgram(t *testing.T) {
@@ -212,7 +201,7 @@ func TestReplicasShareTheQuota(t *testing.T) {
 			running.Go(func() { replicas[i].Run(ctx) })
 		}
 		running.Wait()
-		if most := busiestMinute(api.Requests()); most > quota*(1-reserve)+2+8 {
+		if most := sandbox.BusiestMinute(api.Requests()); most > quota*(1-reserve)+2+8 {
 			t.Errorf("%d requests in one minute, where %v are left to the exporters", most, quota*(1-reserve))
 		}
 		for i, r := range replicas {
