@@ -35,7 +35,7 @@ test: ## every test and every linter
 	echo '== 3/4  golangci-lint'; \
 	wait $$tools || exit 1; \
 	$(MAKE) --no-print-directory lint || status=1; \
-	echo '== 4/4  end-to-end tests: the real binary, the real Prometheus'; \
+	echo '== 4/4  end-to-end tests: the real binary, the real Prometheus (about 3 minutes; what fails is printed at the end)'; \
 	$(MAKE) --no-print-directory e2e || status=1; \
 	test $$status = 0 || echo '== FAILED, see above'; \
 	exit $$status
@@ -47,7 +47,7 @@ unit: ## the tests of every package, with the race detector
 	go test -C deploy/check -count=1 ./...
 
 e2e: ## the tests that run the real binary against real tools
-	go test -tags e2e -count=1 -timeout $(TIMEOUT) -parallel 8 -v ./tools/e2e/...
+	go test -tags e2e -count=1 -timeout $(TIMEOUT) -parallel 8 ./tools/e2e/...
 
 lint: ## golangci-lint, as configured in .golangci.yml
 	@golangci=$$(go run ./tools/toolbox/cmd/toolbox golangci-lint) && $$golangci run ./...

@@ -23,7 +23,7 @@ import (
 const (
 	// soakBriefly is how long the soak of `make test` is; SOAK_DURATION is how
 	// long another one is.
-	soakBriefly = 90 * time.Second
+	soakBriefly = 2 * time.Minute
 	// soakBeat is the time from one change of the population to the next.
 	soakBeat = 100 * time.Millisecond
 	// soakCooldown is that of the breaker.
