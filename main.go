@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -202,6 +203,7 @@ func newClient(c config, logger *slog.Logger, registerer prometheus.Registerer) 
 		RefreshInterval: c.refreshInterval,
 		BreakerFailures: c.breakerFailures,
 		BreakerCooldown: c.breakerCooldown,
+		Random:          rand.Float64,
 		Transport:       apiclient.NewTransport(c.maxConcurrency),
 		Logger:          logger,
 		Registerer:      registerer,

@@ -145,6 +145,24 @@ func TestWaitingPagesDoNotProbe(t *testing.T) {
 	})
 }
 
+// Repeats wait for half a second, one and two, and half as long more or less by
+// chance, so that clients that failed together do not come back together.
+func TestRepeatsAreSpread(t *testing.T) {
+	for chance, want := range map[float64]time.Duration{0: 1750 * time.Millisecond, 0.5: 3500 * time.Millisecond, 0.75: 4375 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			api := sandbox.New(sandbox.Options{Customers: 3})
+			r := newRig(t, api, func(o *apiclient.Options) { o.Random = func() float64 { return chance } })
+			r.page()
+			api.InjectFault(sandbox.Status(500).On(sandbox.CustomersEndpoint))
+			start := time.Now()
+			r.fails(apiclient.ReasonServer)
+			if took := time.Since(start); took != want {
+				t.Errorf("by a chance of %v three repeats took %s, want %s", chance, took, want)
+			}
+		})
+	}
+}
+
 // What tells nothing of the service, and what tells that it is up.
 func TestBreakerClassification(t *testing.T) {
 	for _, c := range []struct {

@@ -266,14 +266,14 @@ func TestRetryAfter(t *testing.T) {
 					_, _ = w.Write([]byte(c.body))
 				}})
 				r.page()
-				// The backoff's own wait, 250 to 750 ms, is the least.
-				least := max(c.want, 250*time.Millisecond)
-				if took := time.Since(now); took < least || took > max(c.want, 750*time.Millisecond) {
-					t.Errorf("the repeat came after %s, want %s", took, c.want)
+				// The backoff's own wait is the least, and the rest is the budget's.
+				const backoff = 500 * time.Millisecond
+				if took, want := time.Since(now), max(c.want, backoff); took != want {
+					t.Errorf("the repeat came after %s, want %s", took, want)
 				}
 				throttled := r.value("yativo_api_throttled_seconds_total", "cause", "retry_after")
-				if want := c.want.Seconds(); throttled > want || throttled < want-0.75 {
-					t.Errorf("throttled for %v s, want about %v", throttled, want)
+				if want := max(0, c.want-backoff).Seconds(); throttled != want {
+					t.Errorf("throttled for %v s, want %v", throttled, want)
 				}
 				if got := r.value("yativo_api_retries_total", "reason", "rate_limited"); got != 1 {
 					t.Errorf("%v repeats, want 1", got)

@@ -49,11 +49,9 @@ func (c *Client) call(ctx context.Context, r request) error {
 		return struct{}{}, err
 	}
 	_, err := backoff.Retry(ctx, attempt,
-		backoff.WithBackOff(&backoff.ExponentialBackOff{
-			InitialInterval:     500 * time.Millisecond,
-			RandomizationFactor: 0.5,
-			Multiplier:          2,
-			MaxInterval:         10 * time.Second,
+		backoff.WithBackOff(&jittered{
+			ExponentialBackOff: backoff.ExponentialBackOff{InitialInterval: 500 * time.Millisecond, Multiplier: 2, MaxInterval: 10 * time.Second},
+			random:             c.random,
 		}),
 		backoff.WithMaxTries(maxTries),
 		backoff.WithMaxElapsedTime(0),
@@ -70,6 +68,17 @@ func (c *Client) call(ctx context.Context, r request) error {
 		return apiErr
 	}
 	return err
+}
+
+// jittered is a backoff whose waits are between half and one and a half times
+// as long, by a source of randomness of its own: the library's is global.
+type jittered struct {
+	backoff.ExponentialBackOff
+	random func() float64
+}
+
+func (j *jittered) NextBackOff() time.Duration {
+	return time.Duration((0.5 + j.random()) * float64(j.ExponentialBackOff.NextBackOff()))
 }
 
 // mayRepeat reports whether a failed attempt is worth another one. A 429 is:

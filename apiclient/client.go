@@ -33,6 +33,7 @@ type Options struct {
 	BreakerFailures uint32        // consecutive failures that open the breaker
 	BreakerCooldown time.Duration // until it probes
 
+	Random     func() float64    // at least 0 and below 1, to spread repeats; safe for concurrent use
 	Transport  http.RoundTripper // see NewTransport
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -52,6 +53,7 @@ type Client struct {
 	// other, and a wrong one, and the token must not follow it to another host.
 	transport http.RoundTripper
 
+	random  func() float64
 	tokens  tokenSource
 	budget  *budget
 	breaker *breaker
@@ -77,6 +79,7 @@ func New(o Options) (*Client, error) {
 		breaker:        newBreaker(o.BreakerFailures, o.BreakerCooldown, m, o.Logger),
 		metrics:        m,
 		logger:         o.Logger,
+		random:         o.Random,
 		transport:      o.Transport,
 	}
 	if o.AccessToken.IsSet() {

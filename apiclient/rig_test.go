@@ -42,6 +42,7 @@ func newRig(tb testing.TB, api *sandbox.Sandbox, change func(*apiclient.Options)
 		PageSize:  100, Timeout: 15 * time.Second, MaxConcurrency: 4,
 		RateLimit: 100_000, RateReserve: 0.5, RefreshInterval: time.Minute,
 		BreakerFailures: 1000, BreakerCooldown: 30 * time.Second,
+		Random:     func() float64 { return 0.5 },
 		Logger:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Registerer: r.reg,
 	}

@@ -60,7 +60,7 @@ func newRig(tb testing.TB, api *sandbox.Sandbox, change func(*settings)) *rig {
 			BaseURL: base, TokenPath: "/auth/token", UserAgent: "test",
 			APIKey: apiclient.SecretValue(sandbox.DefaultAPIKey), APISecret: apiclient.SecretValue(sandbox.DefaultAPISecret),
 			PageSize: 100, Timeout: 15 * time.Second, MaxConcurrency: 4, RateLimit: 100_000, RateReserve: 0.5,
-			BreakerFailures: 5, BreakerCooldown: 30 * time.Second,
+			BreakerFailures: 5, BreakerCooldown: 30 * time.Second, Random: func() float64 { return 0.5 },
 			Logger: logger, Registerer: r.reg,
 		},
 		refresher: collector.Options{

@@ -125,7 +125,7 @@ func exporter(t *testing.T, limit int, transport http.RoundTripper) (r *collecto
 		APIKey: apiclient.SecretValue(sandbox.DefaultAPIKey), APISecret: apiclient.SecretValue(sandbox.DefaultAPISecret),
 		PageSize: 100, Timeout: 15 * time.Second, MaxConcurrency: 4,
 		RateLimit: limit, RateReserve: reserve, RefreshInterval: interval,
-		BreakerFailures: 5, BreakerCooldown: 30 * time.Second, Transport: transport, Logger: log, Registerer: registry,
+		BreakerFailures: 5, BreakerCooldown: 30 * time.Second, Random: func() float64 { return 0.5 }, Transport: transport, Logger: log, Registerer: registry,
 	})
 	if err != nil {
 		t.Fatal(err)
