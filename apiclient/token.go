@@ -72,7 +72,7 @@ func (t *mintedToken) token(ctx context.Context) (string, error) {
 func (t *mintedToken) renew(ctx context.Context, refused string) (string, error) {
 	return t.with(ctx, func(time.Time) bool {
 		if t.now.token == refused {
-			t.now = minted{}
+			t.now, t.next = minted{}, time.Time{}
 		}
 		return t.now.token != "" // somebody else has renewed it meanwhile
 	})

@@ -142,6 +142,35 @@ func TestUnauthorizedForEverIsBounded(t *testing.T) {
 	})
 }
 
+// A renewal that fails leaves no token behind, not even an empty one: the next
+// request mints, whatever the API would have answered to no token at all.
+func TestFailedRenewalIsMadeUpFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 3})
+		r := newRig(t, api, nil)
+		r.page()
+		api.RevokeTokens()
+		remove := api.InjectFault(sandbox.Status(http.StatusServiceUnavailable).On(sandbox.TokenEndpoint))
+		empty := 0
+		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+			if strings.TrimSpace(strings.TrimPrefix(q.Header.Get("Authorization"), "Bearer")) == "" {
+				empty++
+				w.WriteHeader(http.StatusBadRequest)
+				return
+			}
+			next.ServeHTTP(w, q)
+		}})
+		for range 3 {
+			r.fails(apiclient.ReasonServer)
+		}
+		remove()
+		r.page()
+		if empty > 0 {
+			t.Errorf("%d requests went out with an empty token", empty)
+		}
+	})
+}
+
 func TestKeyRotationNeedsNoRestart(t *testing.T) {
 	key, secret := filepath.Join(t.TempDir(), "key"), filepath.Join(t.TempDir(), "secret")
 	write(t, key, sandbox.DefaultAPIKey+"\n")
