@@ -32,15 +32,22 @@ func (c *Client) Walk(ctx context.Context, balances bool) iter.Seq2[*Page, error
 
 		// Pages are yielded in order, so up to twice as many are asked for or
 		// waiting as may be in flight: one slow page does not idle the rest.
+		// They are sent in order too, since rows that move on while a later
+		// page overtakes an earlier one are read by neither.
 		slots := make(chan struct{}, c.maxConcurrency)
+		sent := make(chan struct{}) // closed when the page before has its slot
+		close(sent)
 		var ahead []chan fetched
 		for next := 2; ; {
 			for ; next <= last && len(ahead) < 2*c.maxConcurrency; next++ {
 				number, result := next, make(chan fetched, 1)
-				ahead = append(ahead, result)
+				before, own := sent, make(chan struct{})
+				ahead, sent = append(ahead, result), own
 				fetches.Go(func() {
+					<-before
 					select {
 					case slots <- struct{}{}:
+						close(own)
 						defer func() { <-slots }()
 						page, err := c.Page(ctx, number, balances)
 						if err != nil {
@@ -48,6 +55,7 @@ func (c *Client) Walk(ctx context.Context, balances bool) iter.Seq2[*Page, error
 						}
 						result <- fetched{page, err}
 					case <-ctx.Done():
+						close(own)
 						result <- fetched{nil, ctx.Err()}
 					}
 				})

@@ -23,6 +23,8 @@ const (
 	// removed during a walk beside fewRemovals.
 	believedFall = 10
 	fewRemovals  = 10
+
+	mostFruitless = 3
 )
 
 // documentedCurrencies always have their series.
@@ -40,6 +42,7 @@ type fold struct {
 	distinct           int
 	minTotal, maxTotal int
 	shrank             bool // the total fell from one page to the next
+	fruitless          int  // pages in a row that brought nobody new
 }
 
 // newFold returns a fold in which the currencies of the last balances, if there
@@ -62,8 +65,9 @@ func newFold(walk *onboarding.Walk, withBalances bool, last *Balances) *fold {
 	return f
 }
 
-// read folds every page, up to the first that brings no new customer: an API
-// that repeats itself would otherwise be walked for its whole total.
+// read folds every page, up to the third in a row that brings no new customer:
+// an API that repeats itself would otherwise be walked for its whole total. One
+// may repeat what sign-ups have moved on to it, if pages are small.
 func (f *fold) read(pages iter.Seq2[*apiclient.Page, error]) error {
 	for page, err := range pages {
 		if err != nil {
@@ -71,13 +75,20 @@ func (f *fold) read(pages iter.Seq2[*apiclient.Page, error]) error {
 		}
 		f.shrank = f.shrank || page.Total < f.customers.Total
 		f.customers.Total = page.Total
-		f.minTotal, f.maxTotal = min(f.minTotal, page.Total), max(f.maxTotal, page.Total)
+		f.maxTotal = max(f.maxTotal, page.Total)
+		if len(page.Rows) > 0 || f.distinct == 0 {
+			f.minTotal = min(f.minTotal, page.Total)
+		}
 		f.withBalances = f.withBalances && page.Balances
 		before := f.distinct
 		for i := range page.Rows {
 			f.row(&page.Rows[i])
 		}
-		if f.distinct == before {
+		f.fruitless++
+		if f.distinct > before {
+			f.fruitless = 0
+		}
+		if f.fruitless == mostFruitless {
 			break
 		}
 	}
@@ -86,8 +97,9 @@ func (f *fold) read(pages iter.Seq2[*apiclient.Page, error]) error {
 
 // gap is how many customers the rows lack against the API's total: 0 if they
 // lie between the smallest and the largest that the walk saw, negative if there
-// are more. A total that falls by more than people leave during a walk, as on an
-// empty page that says 0, does not excuse those who were not read.
+// are more. A total that falls by more than people leave during a walk does not
+// excuse those who were not read, nor does one on a page that brings nobody: an
+// API in trouble answers with no customers of 0.
 func (f *fold) gap() int {
 	least := max(f.minTotal, f.maxTotal-f.maxTotal/believedFall-fewRemovals)
 	switch {

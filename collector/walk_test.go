@@ -287,6 +287,52 @@ func TestGaps(t *testing.T) {
 	}
 }
 
+// An empty page that counts nobody excuses nobody who was not read, however few
+// they are.
+func TestAnEmptyPageExcusesNobody(t *testing.T) {
+	for _, c := range []struct{ customers, page int }{{120, 2}, {1000, 10}, {101, 2}} {
+		t.Run(fmt.Sprintf("page %d of %d customers", c.page, c.customers), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := sandbox.New(sandbox.Options{Quota: -1})
+				for i := range c.customers {
+					api.Add(customer("id"+strconv.Itoa(i), onboarding.KYCInitiated))
+				}
+				r := newRig(t, api, everyRefresh)
+				r.refresh()
+				api.InjectFault(sandbox.Body(`{"success":true,"data":{"customers":[],"total":0}}`).On(sandbox.CustomersEndpoint).When(sandbox.OnPage(c.page)))
+				for range 3 {
+					wait(time.Minute)
+					r.refresh()
+					r.want("yativo_up", "", 0)
+					r.wantCounts(api.Truth().Counts)
+				}
+				r.want("yativo_card_status_transitions_total", "from=kyc_initiated,to=gone", 0)
+			})
+		})
+	}
+}
+
+// Where pages are tiny, a sign-up moves a whole page on: what repeats the page
+// before is not the end of the list.
+func TestSignUpsBetweenTinyPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 60, PageCap: 1, Quota: -1})
+		born := 0
+		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Match: sandbox.OnPage(30), Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+			born++
+			api.Add(customer("born"+strconv.Itoa(born), onboarding.OTPRequested))
+			next.ServeHTTP(w, q)
+		}})
+		r := newRig(t, api, func(s *settings) { s.client.MaxConcurrency = 1 })
+		for range 3 {
+			r.refresh()
+			r.want("yativo_up", "", 1)
+			r.want("yativo_exporter_duplicate_rows", "", 1)
+			wait(time.Minute)
+		}
+	})
+}
+
 // Half a walk is never published, whatever ends it.
 func TestHalfAWalkIsNeverPublished(t *testing.T) {
 	for name, fault := range map[string]sandbox.Fault{
