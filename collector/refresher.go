@@ -154,7 +154,7 @@ func (r *Refresher) refresh(ctx context.Context, now time.Time) error {
 	}
 	r.publish()
 	r.balancesTried = now
-	if err := r.walkBalances(ctx); ctx.Err() == nil {
+	if err := r.walkBalances(ctx); err != nil && ctx.Err() == nil {
 		r.note(&r.balanceLog, err)
 	}
 	return nil
@@ -169,12 +169,15 @@ func (r *Refresher) balancesDue(now time.Time) bool {
 	return r.balancesTried.IsZero() || now.Sub(r.balancesTried) >= r.options.BalanceInterval-r.options.RefreshInterval/2
 }
 
-// walkBalances walks with balances, for as long as the customers can wait.
+// walkBalances walks with balances, for as long as the customers can wait: they
+// were read up to an interval ago, and may have to be read without balances
+// before they are stale.
 func (r *Refresher) walkBalances(ctx context.Context) error {
-	limit := r.options.BalanceInterval
+	var took time.Duration
 	if c := r.state.customers; c != nil {
-		limit = max(limit, 3*c.Took)
+		took = c.Took
 	}
+	limit := min(max(r.options.BalanceInterval, 3*took), r.customersLimit()-r.options.RefreshInterval-took)
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	begun := time.Now()
@@ -182,14 +185,24 @@ func (r *Refresher) walkBalances(ctx context.Context) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = &apiclient.Error{
 			Op: "list card customers with balances", Reason: apiclient.ReasonTimeout,
-			Detail: fmt.Sprintf("not done within %s; either balances are slow, or YATIVO_RATE_LIMIT and YATIVO_RATE_RESERVE allow too few requests for so many customers", limit),
+			Detail: fmt.Sprintf("not done within %s; either balances are slow and need longer intervals (EXPORTER_BALANCE_INTERVAL, EXPORTER_MAX_STALENESS), "+
+				"or YATIVO_RATE_LIMIT and YATIVO_RATE_RESERVE allow too few requests for so many customers", limit),
 		}
 	}
 	r.balancesSuspect = err != nil
-	if err == nil {
-		r.balancesTried = begun
+	if err != nil {
+		return err
 	}
-	return err
+	r.balancesTried = begun
+	var leftOut error
+	if b := r.state.balances; b == nil || b.At.Before(begun) {
+		leftOut = &apiclient.Error{
+			Op: "list card customers with balances", Reason: apiclient.ReasonBadResponse,
+			Detail: "the API left the balances out; ask Yativo whether the key may see them, or set EXPORTER_BALANCE_INTERVAL to 0",
+		}
+	}
+	r.note(&r.balanceLog, leftOut)
+	return nil
 }
 
 // worthWithoutBalances reports whether a walk without balances may succeed

@@ -267,7 +267,6 @@ func TestQuotaStorm(t *testing.T) {
 
 // Balances that fail, are slow, or are refused do not hold the customers back.
 func TestBalancesThatFail(t *testing.T) {
-	withBalances := func(q *http.Request) bool { return q.URL.Query().Get("include_balances") == "true" }
 	for name, fault := range map[string]sandbox.Fault{"error": sandbox.Status(500), "slow": sandbox.Hang(), "broken": sandbox.HTML()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -340,11 +339,40 @@ func TestBalancesNotIncluded(t *testing.T) {
 			return []byte(strings.Replace(string(body), `"balances_included":true`, `"balances_included":false`, 1))
 		}).On(sandbox.CustomersEndpoint).When(sandbox.OnPage(2)))
 		r := newRig(t, api, nil)
-		r.refresh()
+		defer r.run()()
+		wait(time.Hour)
 		r.want("yativo_up", "", 1)
 		r.wantCounts(api.Truth().Counts)
 		r.absent("yativo_card_ledger_balance")
 		r.absent("yativo_exporter_balance_timestamp_seconds")
+		if got := r.failures(); got["bad_response"] != 13 || len(got) != 1 {
+			t.Errorf("failures %v, want one for each walk with balances", got)
+		}
+		if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "the API left the balances out") {
+			t.Errorf("the log says %q", lines)
+		}
+	})
+}
+
+// Balances may be slow for as long as the customers can wait, and no longer:
+// they are never absent for the balances' sake.
+func TestSlowBalancesDoNotHideTheCustomers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 400, PageCap: 1, Quota: -1})
+		r := newRig(t, api, func(s *settings) { s.refresher.BalanceInterval = 6 * time.Hour })
+		defer r.run()()
+		wait(5 * time.Minute)
+		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Match: withBalances, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+			linger(q, 14*time.Second) // 23 minutes in all, beyond EXPORTER_MAX_STALENESS
+			next.ServeHTTP(w, q)
+		}})
+		for range 13 * 60 {
+			wait(time.Minute)
+			r.wantCounts(api.Truth().Counts)
+		}
+		if got := r.series("yativo_exporter_refresh_failures_total")["reason=timeout"]; got < 2 || got > 3 {
+			t.Errorf("%v failures are counted in 13 hours, want one for each walk with balances", got)
+		}
 	})
 }
 
@@ -372,16 +400,16 @@ func TestStalenessLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Customers: 87})
 		r := newRig(t, api, func(s *settings) {
-			s.refresher.RefreshInterval, s.refresher.BalanceInterval, s.refresher.MaxStaleness = time.Minute, 10*time.Minute, time.Second
+			s.refresher.RefreshInterval, s.refresher.BalanceInterval, s.refresher.MaxStaleness = 2*time.Minute, 10*time.Minute, time.Second
 		})
 		r.refresh()
-		r.want("yativo_exporter_staleness_limit_seconds", "part=customers", 180)
+		r.want("yativo_exporter_staleness_limit_seconds", "part=customers", 360)
 		r.want("yativo_exporter_staleness_limit_seconds", "part=balances", 1800)
-		wait(3 * time.Minute)
+		wait(6 * time.Minute)
 		r.wantTruth()
 		wait(time.Millisecond)
 		r.absent("yativo_card_customers")
-		wait(27*time.Minute - time.Millisecond)
+		wait(24*time.Minute - time.Millisecond)
 		r.want("yativo_card_balance_missing_customers", "", 0)
 		wait(time.Millisecond)
 		r.absent("yativo_card_ledger_balance")
@@ -406,6 +434,8 @@ func TestStalenessLimits(t *testing.T) {
 		r.want("yativo_exporter_staleness_limit_seconds", "part=balances", 1800)
 	})
 }
+
+func withBalances(q *http.Request) bool { return q.URL.Query().Get("include_balances") == "true" }
 
 // linger lets fake time pass for as long as the client waits.
 func linger(q *http.Request, d time.Duration) {
