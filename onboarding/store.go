@@ -100,7 +100,7 @@ func (s *store) take() (*found, error) {
 		if contents.damage == nil {
 			return contents, nil
 		}
-		if contents.aside, err = moveAside(s.path); err != nil {
+		if contents.aside, err = keepAside(s.path, info); err != nil {
 			return nil, fmt.Errorf("%w, and cannot be moved aside: %w", contents.damage, err)
 		}
 	}
@@ -141,14 +141,23 @@ func lock(file *os.File) error {
 	return err
 }
 
-// moveAside renames a file so that it is kept, and returns its new name.
-func moveAside(path string) (string, error) {
+// keepAside gives a file a second name, under which it is kept, and returns that.
+// The first one stays until a new file takes it: what can still be read of this
+// one is read again if no new one can be written now.
+func keepAside(path string, file fs.FileInfo) (string, error) {
 	for n := 1; ; n++ {
 		aside := fmt.Sprintf("%s.corrupt-%d", path, n)
-		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
-			return aside, os.Rename(path, aside)
-		} else if err != nil {
+		there, err := os.Lstat(aside)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if os.Link(path, aside) == nil {
+				return aside, nil
+			}
+			return aside, os.Rename(path, aside) // a file system without links
+		case err != nil:
 			return "", err
+		case os.SameFile(there, file):
+			return aside, nil // an earlier start got as far as this
 		}
 	}
 }

@@ -45,6 +45,11 @@ func stateFaults() []ownFault {
 			"starts, keeps the damaged file beside it, says what became of it, and tracks on",
 			damagedState,
 		},
+		{
+			"the state file is damaged, and there is no space for a new one",
+			"exits 1, and keeps what it can still read: with space, it goes on with that",
+			damagedOnAFullDisk,
+		},
 	}
 }
 
@@ -251,6 +256,38 @@ func damagedState(t *testing.T) {
 				t.Errorf("the damaged file is not kept as it was: said %d times, %v", moved, err)
 			}
 		})
+	}
+}
+
+// damagedOnAFullDisk starts the exporter on a file one of whose slots is
+// damaged, first without and then with space to write it anew.
+func damagedOnAFullDisk(t *testing.T) {
+	t.Helper()
+	folder := t.TempDir()
+	env := settingsFor(t, serveSandbox(t, stillPopulation()))
+	state, last := savedState(t, env)
+	state[2*4096+9] ^= 1 // in the slot before the last
+	damaged := filepath.Join(t.TempDir(), "state.db")
+	overwrite(t, damaged, state)
+	exporter := startExporterBy(t, ownMounts(`mount -t tmpfs -o size=64k tmpfs "$FOLDER" && cp "$DAMAGED" "$FOLDER/state.db" || exit 3
+		cat /dev/zero > "$FOLDER/ballast" 2> /dev/null
+		"$0"; echo "without space it exits $?"
+		rm "$FOLDER/ballast" && exec "$0"`),
+		env.with(settings{"EXPORTER_STATE_FILE": filepath.Join(folder, "state.db"), "FOLDER": folder, "DAMAGED": damaged}))
+	exporter.await(30*time.Second, "it goes on with what was whole", func(now series) error {
+		return errors.Join(now.is("yativo_up", 1), now.is(stateErrors, 0),
+			now.is("yativo_card_tracking_since_timestamp_seconds", last["yativo_card_tracking_since_timestamp_seconds"]),
+			now.is("yativo_exporter_tracked_customers", last["yativo_exporter_tracked_customers"]))
+	})
+	if said := exporter.stdout.String(); said != "without space it exits 1\n" {
+		t.Errorf("it was said that %s", said)
+	}
+	inside := "/proc/" + strconv.Itoa(exporter.cmd.Process.Pid) + "/root" + folder
+	if kept, err := os.ReadFile(filepath.Join(inside, "state.db.corrupt-1")); err != nil || !slices.Equal(kept, state) {
+		t.Errorf("the damaged file is not kept as it was: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(inside, "state.db.corrupt-2")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is kept twice: %v", err)
 	}
 }
 
