@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,8 +14,11 @@ import (
 	"yativo-card-exporter/onboarding"
 )
 
-// checkTimeout bounds the check, which retries and waits as the exporter does.
-const checkTimeout = time.Minute
+// checkTimeout bounds the check, which retries and waits as the exporter does:
+// all tries of one request, and a wait for the limit or the quota.
+func checkTimeout(c config) time.Duration {
+	return 4*c.timeout + 15*time.Second + min(max(time.Minute, c.refreshInterval), 5*time.Minute)
+}
 
 // checkCommand says whether the exporter would work with this configuration,
 // and what it would cost.
@@ -29,10 +33,13 @@ func checkCommand(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout(c))
 	defer cancel()
 	begun := time.Now()
 	page, err := client.Page(ctx, 1, c.balanceInterval > 0)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("check: not done within %s, held back by YATIVO_RATE_LIMIT, by the API's quota, or by what follows: %w", checkTimeout(c), err)
+	}
 	if err != nil {
 		return fmt.Errorf("check: %w", err)
 	}

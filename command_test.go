@@ -37,6 +37,7 @@ func TestCommandLine(t *testing.T) {
 		"alert rules nowhere": {[]string{"alerts", "-time-scale", "0"}, exitUsage, "-time-scale"},
 		"dashboards":          {[]string{"dashboards", "onboarding"}, exitOK, `"uid": "yativo-card-onboarding"`},
 		"dashboards nowhere":  {[]string{"dashboards", "nothing"}, exitUsage, "nothing"},
+		"help of a command":   {[]string{"check", "--help"}, exitOK, "YATIVO_RATE_RESERVE"},
 		"demo help":           {[]string{"demo", "-h"}, exitOK, "-scenario"},
 		"demo unknown flag":   {[]string{"demo", "-x"}, exitUsage, "-x"},
 		"demo bad scenario":   {[]string{"demo", "-scenario", "flood"}, exitUsage, "kyc-stall"},

@@ -155,9 +155,9 @@ func (p *problems) err() error {
 func (p *problems) baseURL(variable, value string) *url.URL {
 	u, err := url.Parse(value)
 	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
 		p.add(variable, "must be an address such as https://crypto-api.yativo.com/api/v1")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		p.add(variable, "must hold neither credentials nor a query nor a fragment")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		p.add(variable, "must begin with https://, since the token would travel in the clear; http:// is for loopback hosts")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -70,12 +71,14 @@ func playAPI(ctx context.Context, o sandbox.Options) (base string, stop func(), 
 // parseDemo reads the flags. It returns nil if they only asked for help.
 func parseDemo(p process) (*sandbox.Options, error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	flags.SetOutput(p.stdout)
+	flags.SetOutput(io.Discard)
 	customers := flags.Int("customers", 250, "customers at the start, 0 to 1000000")
 	scenario := flags.String("scenario", "healthy", strings.Join(sandbox.Scenarios(), ", "))
 	speed := flags.Float64("speed", 1, "how often customers move; 0 holds them still")
 	if err := flags.Parse(p.args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(p.stdout)
+			flags.Usage()
 			return nil, nil //nolint:nilnil // documented
 		}
 		return nil, usageError("demo: " + err.Error())

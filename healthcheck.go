@@ -32,7 +32,11 @@ func healthcheckCommand(ctx context.Context, p process) error {
 	address := net.JoinHostPort(host, port)
 	err = probe(ctx, "http://"+address)
 	if err != nil && env.WebConfigFile != "" {
-		err = probe(ctx, "https://"+address)
+		if errTLS := probe(ctx, "https://"+address); errTLS != nil {
+			err = fmt.Errorf("%w; with TLS: %w", err, errTLS)
+		} else {
+			err = nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("healthcheck on %s: %w", address, err)
@@ -41,8 +45,8 @@ func healthcheckCommand(ctx context.Context, p process) error {
 	return err
 }
 
-// probe asks the exporter whether it is alive. Without credentials it may be
-// refused, which only a living process can do.
+// probe asks the exporter whether it is alive. Without credentials, or by the
+// web config's own limit, it may be refused, which only a living process can do.
 func probe(ctx context.Context, address string) error {
 	client := &http.Client{Transport: &http.Transport{
 		// It is this very process's sibling on this machine that is asked,
@@ -62,10 +66,12 @@ func probe(ctx context.Context, address string) error {
 		return err
 	}
 	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnauthorized {
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusUnauthorized, http.StatusTooManyRequests:
+		return nil
+	default:
 		return fmt.Errorf("answered %d", resp.StatusCode)
 	}
-	return nil
 }
 
 // wantsCertificate reports whether the server turned the connection down for

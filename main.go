@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -215,11 +216,16 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
+// withoutArguments runs a command that has no flags but those for help.
 func withoutArguments(p process, command func() error) error {
-	if len(p.args) > 0 {
+	switch {
+	case len(p.args) == 0:
+		return command()
+	case slices.Contains([]string{"-h", "-help", "--help"}, p.args[0]):
+		return printHelp(p.stdout)
+	default:
 		return usageError(fmt.Sprintf("this command takes no arguments, but there is %q", p.args[0]))
 	}
-	return command()
 }
 
 // exitCode reports err, if there is one, and returns the exit code it means.

@@ -63,6 +63,8 @@ func saysNothing(err error) bool {
 // cooldown is over to half-open.
 func (b *breaker) isOpen() bool { return b.cb.State() == gobreaker.StateOpen }
 
+func (b *breaker) isClosed() bool { return b.cb.State() == gobreaker.StateClosed }
+
 // do runs one attempt. The error is the attempt's own, or a rejection.
 func (b *breaker) do(attempt func() error) error {
 	_, err := b.cb.Execute(func() (struct{}, error) { return struct{}{}, attempt() })

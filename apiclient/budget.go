@@ -151,9 +151,10 @@ func (b *budget) release(slot int, now time.Time) {
 func (b *budget) observe(h http.Header, now time.Time) {
 	limit, errLimit := strconv.Atoi(h.Get("X-RateLimit-Limit"))
 	remaining, errRemaining := strconv.Atoi(h.Get("X-RateLimit-Remaining"))
-	if errLimit != nil || errRemaining != nil || limit <= 0 || remaining < 0 || remaining > limit {
+	if errLimit != nil || errRemaining != nil || limit <= 0 || remaining > limit {
 		return
 	}
+	remaining = max(remaining, 0) // some APIs count on below it
 	until := window
 	reset, errReset := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64)
 	if errReset == nil {

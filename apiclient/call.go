@@ -6,8 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -36,13 +38,16 @@ type request struct {
 // call performs a request, repeating it where that can help. While the breaker
 // is open nothing is repeated.
 func (c *Client) call(ctx context.Context, r request) error {
-	var last error
+	var last *Error // of the latest attempt that nobody cut off
 	attempt := func() (struct{}, error) {
 		err := c.attempt(ctx, r)
-		if last != nil && err != nil && ReasonOf(err) == ReasonBreakerOpen {
-			err = last // what opened the breaker says more than that it is open
+		if apiErr, ok := errors.AsType[*Error](err); ok {
+			if last != nil && apiErr.Reason == ReasonBreakerOpen {
+				err = last // what opened the breaker says more than that it is open
+			} else {
+				last = apiErr
+			}
 		}
-		last = err
 		if err != nil && !c.mayRepeat(err) {
 			err = backoff.Permanent(err)
 		}
@@ -60,14 +65,19 @@ func (c *Client) call(ctx context.Context, r request) error {
 			c.logger.Debug("will repeat the request", "request", r.op, "reason", ReasonOf(err), "in", wait)
 		}),
 	)
-	if ctx.Err() != nil {
+	if last != nil {
+		last.Op = r.op
+	}
+	switch {
+	case ctx.Err() == nil && err != nil && last != nil:
+		return last
+	case ctx.Err() != nil && last != nil:
+		return fmt.Errorf("%w; given up: %w", last, ctx.Err())
+	case ctx.Err() != nil:
 		return ctx.Err()
+	default:
+		return err
 	}
-	if apiErr, ok := errors.AsType[*Error](err); ok {
-		apiErr.Op = r.op
-		return apiErr
-	}
-	return err
 }
 
 // jittered is a backoff whose waits are between half and one and a half times
@@ -84,9 +94,10 @@ func (j *jittered) NextBackOff() time.Duration {
 // mayRepeat reports whether a failed attempt is worth another one. A 429 is:
 // the wait that it asks for is made by the budget. A wait that is longer than a
 // refresh interval is left to the next refresh, so that this one can report why.
+// While the breaker probes, the one request that it lets through is all.
 func (c *Client) mayRepeat(err error) bool {
 	var apiErr *Error
-	if !errors.As(err, &apiErr) || c.breaker.isOpen() {
+	if !errors.As(err, &apiErr) || !c.breaker.isClosed() {
 		return false
 	}
 	switch apiErr.Reason {
@@ -117,6 +128,8 @@ func (c *Client) attempt(ctx context.Context, r request) error {
 func (c *Client) exchange(caller context.Context, r request) (err error) {
 	ctx, cancel := context.WithTimeout(caller, c.timeout)
 	defer cancel()
+	ctx, release := c.meterReplays(ctx, r.endpoint)
+	defer release()
 	req, err := r.build(ctx)
 	if err != nil {
 		return &Error{Reason: ReasonClient, Detail: "the request cannot be made; check YATIVO_BASE_URL and YATIVO_TOKEN_PATH"}
@@ -156,6 +169,30 @@ func (c *Client) exchange(caller context.Context, r request) (err error) {
 		return err
 	}
 	return nil
+}
+
+// meterReplays makes the transport's own repeats pass the budget: it sends a GET
+// again where a connection that it had used before closes without an answer, and
+// the API may have counted both. What is returned ends their slots.
+func (c *Client) meterReplays(ctx context.Context, e endpoint) (metered context.Context, release func()) {
+	var sent int
+	var releases []func()
+	trace := &httptrace.ClientTrace{GetConn: func(string) {
+		if sent++; sent == 1 {
+			return
+		}
+		c.metrics.observeRequest(e, 0, 0)
+		c.metrics.retries.WithLabelValues(string(ReasonNetwork)).Inc()
+		// Without a slot ctx has ended, and the transport gives up by itself.
+		if release, err := c.budget.acquire(ctx); err == nil {
+			releases = append(releases, release)
+		}
+	}}
+	return httptrace.WithClientTrace(ctx, trace), func() {
+		for _, release := range releases {
+			release()
+		}
+	}
 }
 
 // heedWait pauses every request if the answer asks for a wait.

@@ -97,6 +97,15 @@ func NewTransport(maxConcurrency int) *http.Transport {
 	t.MaxIdleConns = maxConcurrency
 	t.MaxIdleConnsPerHost = maxConcurrency
 	t.MaxResponseHeaderBytes = 64 << 10
+	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
+		if answer.StatusCode == http.StatusOK {
+			return nil
+		}
+		return &Error{
+			Reason: ReasonNetwork,
+			Detail: "the proxy answered " + strconv.Itoa(answer.StatusCode) + " instead of connecting; check HTTPS_PROXY and NO_PROXY",
+		}
+	}
 	// Without pings, a connection that died silently would be used again for
 	// each request, and each would time out, until the kernel gives it up.
 	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}

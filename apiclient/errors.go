@@ -111,6 +111,9 @@ func statusError(status int) *Error {
 // into an Error. The original text is dropped, because net/http quotes what
 // the other side sent; only facts about the failure itself are kept.
 func transportError(err error) *Error {
+	if apiErr, ok := errors.AsType[*Error](err); ok {
+		return apiErr // of the transport's own hooks
+	}
 	var netErr net.Error
 	if errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &netErr) && netErr.Timeout()) {
 		return &Error{Reason: ReasonTimeout, Detail: "no whole answer within YATIVO_TIMEOUT"}

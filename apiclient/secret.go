@@ -20,9 +20,9 @@ type Secret struct {
 	read func() (string, error)
 }
 
-// SecretValue is a secret that is known now; an empty one is no secret.
+// SecretValue is a secret that is known now; a blank one is no secret.
 func SecretValue(value string) Secret {
-	if value == "" {
+	if value = strings.TrimSpace(value); value == "" {
 		return Secret{}
 	}
 	return Secret{func() (string, error) { return value, nil }}

@@ -15,6 +15,16 @@ import (
 
 const planted = "planted-s3cret"
 
+// White space around a secret is not part of it, wherever it comes from.
+func TestSecretIsTrimmed(t *testing.T) {
+	if secret, err := apiclient.SecretValue(" " + planted + "\r\n").Reveal(); secret != planted || err != nil {
+		t.Errorf("it is %q, %v", secret, err)
+	}
+	if apiclient.SecretValue(" \n").IsSet() {
+		t.Error("a blank value is a secret")
+	}
+}
+
 func TestSecretShowsItselfNowhere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "planted-path")
 	if err := os.WriteFile(path, []byte(planted), 0o600); err != nil {

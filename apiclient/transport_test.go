@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -68,6 +69,80 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 	if got := opened.Load(); got != 1 {
 		t.Errorf("%d connections for requests one after the other, want 1", got)
+	}
+}
+
+// Where a connection closes without an answer after it has been used, the
+// transport sends the request again by itself; the limit holds all the same.
+func TestReplaysPassTheBudget(t *testing.T) {
+	const limit = 20
+	api := sandbox.New(sandbox.Options{Customers: 3, Quota: -1})
+	type connection struct{}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		requests, ok := q.Context().Value(connection{}).(*atomic.Int64)
+		if !ok {
+			t.Error("a request without a connection")
+		}
+		api.ServeHTTP(w, q)
+		if requests.Add(1) > 1 {
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+		return context.WithValue(ctx, connection{}, new(atomic.Int64))
+	}
+	server.Start()
+	transport := apiclient.NewTransport(4)
+	t.Cleanup(server.Close)
+	t.Cleanup(transport.CloseIdleConnections)
+	r := newRig(t, api, func(o *apiclient.Options) {
+		o.BaseURL, o.Transport, o.RateLimit = parse(t, server.URL+sandbox.BasePath), transport, limit
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		var err error
+		for err == nil {
+			_, err = r.Page(ctx, 1, true)
+		}
+		ended <- err
+	}()
+	arrived := func() int { return r.arrived(sandbox.TokenEndpoint) + r.arrived(sandbox.CustomersEndpoint) }
+	// Until a request waits for the limit, or has not.
+	for r.value("yativo_api_throttled_seconds_total", "cause", "own_limit") == 0 && arrived() <= limit {
+		<-time.After(10 * time.Millisecond)
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) || arrived() != limit {
+		t.Errorf("%d requests arrived, want the limit of %d and the next one to wait: %v", arrived(), limit, err)
+	}
+	counted := 0.0
+	for _, code := range []string{"200", "error"} {
+		for _, endpoint := range []string{"token", "customers"} {
+			if r.find("yativo_api_requests_total", "code", code, "endpoint", endpoint) != nil {
+				counted += r.value("yativo_api_requests_total", "code", code, "endpoint", endpoint)
+			}
+		}
+	}
+	if int(counted) < limit {
+		t.Errorf("%v requests are counted of %d", counted, limit)
+	}
+}
+
+// A proxy that refuses is not mistaken for the API.
+func TestRefusedByAProxy(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusProxyAuthRequired)
+	}))
+	defer proxy.Close()
+	transport := apiclient.NewTransport(4)
+	defer transport.CloseIdleConnections()
+	transport.Proxy = http.ProxyURL(parse(t, proxy.URL))
+	r := newRig(t, nil, func(o *apiclient.Options) { o.Transport, o.BreakerFailures = transport, 1 })
+	err := r.failure(apiclient.ReasonNetwork)
+	if !strings.Contains(err.Error(), "mint an access token: the proxy answered 407") || !strings.Contains(err.Error(), "HTTPS_PROXY") {
+		t.Errorf("the error blames somebody else: %v", err)
 	}
 }
 

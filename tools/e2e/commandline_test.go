@@ -155,11 +155,14 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	api := sandbox.New(sandbox.Options{Seed: 7, Customers: 87})
 	env := settingsFor(t, serveSandbox(t, api))
+	silent := sandbox.New(sandbox.Options{})
+	silent.InjectFault(sandbox.Hang())
 	for _, c := range []struct {
 		name string
 		env  settings
 		want string
 	}{
+		{"a black hole", settings{"YATIVO_BASE_URL": serveSandbox(t, silent), "YATIVO_TIMEOUT": "1s"}, "mint an access token: no whole answer within YATIVO_TIMEOUT"},
 		{"a wrong secret", settings{"YATIVO_API_SECRET": "planted-secret"}, "YATIVO_API_SECRET"},
 		{"a wrong path", settings{"YATIVO_TOKEN_PATH": "/tokens"}, "YATIVO_TOKEN_PATH"},
 		{"nobody there", settings{"YATIVO_BASE_URL": "http://" + closedPort(t)}, "refused"},
@@ -194,6 +197,7 @@ func TestHealthcheckBehindWebConfig(t *testing.T) {
 	writeCertificate(t, dir)
 	env := settingsFor(t, serveSandbox(t, sandbox.New(sandbox.Options{Customers: 1})))
 	for name, config := range map[string]string{
+		"a limit":             "rate_limit: {interval: 1h, burst: 1}\n",
 		"basic auth":          "basic_auth_users: {prometheus: " + passwordHash + "}\n",
 		"TLS":                 "tls_server_config: {cert_file: server.crt, key_file: server.key}\n",
 		"TLS and basic auth":  "tls_server_config: {cert_file: server.crt, key_file: server.key}\nbasic_auth_users: {prometheus: " + passwordHash + "}\n",
@@ -207,9 +211,11 @@ func TestHealthcheckBehindWebConfig(t *testing.T) {
 			}
 			env := env.with(settings{"EXPORTER_WEB_CONFIG_FILE": file, "EXPORTER_STATE_FILE": "none"})
 			exporter := startExporter(t, env)
-			got := runExporter(t, env.with(settings{"EXPORTER_LISTEN_ADDRESS": exporter.address}), "healthcheck")
-			if got.code != 0 {
-				t.Errorf("it exits %d beside a running exporter: %s", got.code, got.stderr)
+			for range 2 { // the limit lets one through
+				got := runExporter(t, env.with(settings{"EXPORTER_LISTEN_ADDRESS": exporter.address}), "healthcheck")
+				if got.code != 0 {
+					t.Errorf("it exits %d beside a running exporter: %s", got.code, got.stderr)
+				}
 			}
 		})
 	}
