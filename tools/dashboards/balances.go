@@ -52,15 +52,31 @@ func balances() page {
 	}
 }
 
+// ledgerBefore is what the wallets held at the same time a day before.
+func ledgerBefore() string {
+	return among("max", "currency", of("yativo_card_ledger_balance", chosenCurrency)+" offset 24h")
+}
+
 // pendingShare is of the realtime ledger alone: pending is unknown for the rest.
 func pendingShare(matchers ...string) string {
 	return fmt.Sprintf("max by (currency) (%s\n/ (%s > 0))",
 		of("yativo_card_pending_balance", matchers...), of("yativo_card_realtime_ledger_balance", matchers...))
 }
 
+// telling is the pending share where at least ten customers stand behind it, as
+// the shipped rules ask: below, a single purchase would swing it.
+func telling(matchers ...string) string {
+	return pendingShare(matchers...) + "\nand " +
+		most("currency", "yativo_card_balance_customers", append(matchers, `balance_freshness="realtime"`)...) + " >= 10"
+}
+
 func worstPending() cog.Builder[dashboard.Panel] {
-	return stats(about{"Highest pending share", "The currency with the largest share of its realtime ledger held by authorizations that are not settled. If it is red: ask Yativo whether card settlements in this currency are delayed; customers cannot spend what is held.", 5, 4}, "percentunit",
-		now("topk(1, "+pendingShare()+")", "{{currency}}")).
+	return stats(about{"Highest pending share", "The currency with the largest share of its realtime ledger held by authorizations that are not settled, among those with at least ten realtime customers. If it is red: ask Yativo whether card settlements in this currency are delayed; customers cannot spend what is held. Grey: no currency has ten, so that a single purchase can be all of it.", 5, 4}, "percentunit",
+		now("topk(1, "+telling()+")", "{{currency}}"),
+		now("topk(1, "+pendingShare()+")\nunless on () ("+telling()+")", "{{currency}}")).
+		Overrides([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{
+			override("byFrameRefID", "B", set("color", fixed(unknown))),
+		}).
 		TextMode(common.BigValueTextModeValueAndName).
 		ColorMode(common.BigValueColorModeBackgroundSolid).
 		ColorScheme(byThreshold()).
@@ -109,13 +125,13 @@ func byCurrency() cog.Builder[dashboard.Panel] {
 	behind := func(freshness string) string {
 		return most("currency", "yativo_card_balance_customers", chosenCurrency, fmt.Sprintf("balance_freshness=%q", freshness))
 	}
-	return grid(about{"By currency, now", "What the customers' wallets hold, in units of each currency; currencies are never added. Pending share is of the realtime ledger alone. The customers behind each line are told by how fresh their balance is. If a pending share is red: ask Yativo whether settlements are delayed; if mismatched is not 0 for hours: compare with Yativo's own ledger.", 24, 7},
+	return grid(about{"By currency, now", "What the customers' wallets hold, in units of each currency; currencies are never added. Pending share is of the realtime ledger alone, and left out where fewer than ten customers stand behind it. The customers behind each line are told by how fresh their balance is. If a pending share is red: ask Yativo whether settlements are delayed; if mismatched is not 0 for hours: compare with Yativo's own ledger.", 24, 7},
 		"currency", "currency", "ledger", []column{
 			{"ledger", most("currency", "yativo_card_ledger_balance", chosenCurrency), money},
 			{"available", most("currency", "yativo_card_available_balance", chosenCurrency), money},
 			{"pending", most("currency", "yativo_card_pending_balance", chosenCurrency), money},
-			{"pending share", pendingShare(chosenCurrency), share},
-			{"ledger 24 h ago", "max by (currency) (" + of("yativo_card_ledger_balance", chosenCurrency) + " offset 24h)", money},
+			{"pending share", telling(chosenCurrency), share},
+			{"ledger 24 h ago", ledgerBefore(), money},
 			{"realtime", behind("realtime"), nil},
 			{"on chain", behind("on_chain"), nil},
 			{"freshness unknown", behind("unknown"), nil},
@@ -134,16 +150,17 @@ func perCurrency() cog.Builder[dashboard.Panel] {
 }
 
 func pendingOverTime() cog.Builder[dashboard.Panel] {
-	return limits(graph(about{"Pending share of the realtime ledger", "By currency, over time. The lines are where it is worth a look and where the shipped rules open a ticket after six hours. If it climbs above: ask Yativo whether card settlements are delayed.", 12, 8}, "percentunit",
+	return limits(graph(about{"Pending share of the realtime ledger", "By currency, over time. The lines are where it is worth a look and where the shipped rules open a ticket after six hours, if at least ten customers are realtime. If it climbs above: ask Yativo whether card settlements are delayed.", 12, 8}, "percentunit",
 		over(pendingShare(chosenCurrency), "{{currency}}")), step{pendingWatch, watch}, step{pendingBad, bad}).
 		AxisSoftMax(pendingBad + 0.05).
 		Overrides(painted(currencyPaint()))
 }
 
 func changeOverTime() cog.Builder[dashboard.Panel] {
-	ledger := of("yativo_card_ledger_balance", chosenCurrency)
+	ledger := most("currency", "yativo_card_ledger_balance", chosenCurrency)
 	return graph(about{"Change of the ledger over 24 h", "By how much the ledger of each currency has changed against the same time a day before. Shown once there is a day of data. If it jumps: look for a large funding or payout, or for balances that are missing.", 12, 8}, "percentunit",
-		over("max by (currency) ("+ledger+" / ("+ledger+" offset 24h > 0) - 1)", "{{currency}}")).
+		// Each moment is of all replicas, since a moved pod has another name.
+		over(ledger+"\n/ ("+ledgerBefore()+" > 0) - 1", "{{currency}}")).
 		NoValue("Needs data of the day before").
 		AxisCenteredZero(true).
 		Overrides(painted(currencyPaint()))

@@ -37,10 +37,6 @@ func exporter() page {
 	}
 }
 
-func limit(part string) string {
-	return most("", "yativo_exporter_staleness_limit_seconds", `part="`+part+`"`)
-}
-
 func dataAge() cog.Builder[dashboard.Panel] {
 	return stats(about{"Age of the data", "Time since the walks ended that the customers' and the balances' series show. It runs from 0 to the refresh interval, or the interval of the balances; if it is far above: see the failures by reason.", 4, 4}, "s",
 		now(age(customersAt), "customers"), now(age(balancesAt), "balances")).
@@ -59,10 +55,11 @@ func breakerWords() []word {
 	return []word{{"0", "closed", good}, {"1", "half open", watch}, {"2", "open", bad}}
 }
 
-// breaker is 0 for a closed circuit breaker, 1 for half open, 2 for open.
+// breaker is 0 for a closed circuit breaker, 1 for half open, 2 for open. Where
+// one replica's is open and another's half open, it is open.
 func breaker(by string) string {
-	return "2 * " + most(by, "yativo_api_circuit_breaker_state", `state="open"`) + "\n+ " +
-		most(by, "yativo_api_circuit_breaker_state", `state="half_open"`)
+	return "clamp_max(2 * " + most(by, "yativo_api_circuit_breaker_state", `state="open"`) + "\n+ " +
+		most(by, "yativo_api_circuit_breaker_state", `state="half_open"`) + ", 2)"
 }
 
 func breakerNow() cog.Builder[dashboard.Panel] {

@@ -72,13 +72,12 @@ func statusVariable() cog.Builder[dashboard.VariableModel] {
 // drop-outs would keep a fixed threshold red for ever, and nobody looking at it.
 func worstStep() cog.Builder[dashboard.Panel] {
 	stalled := most("flow_status", "yativo_card_stalled_customers")
-	usual := "quantile_over_time(0.5, (" + stalled + ")[1w:1m])"
-	unusual := fmt.Sprintf("(%[1]s >= 5 + %[2]s and %[1]s >= 1.5 * %[2]s\nor %[3]s >= 3)", stalled, usual,
+	worst := fmt.Sprintf("(%s\nor %s\nor %s >= 3)", unusual("flow_status"), standing("flow_status"),
 		most("flow_status", "yativo_card_stalled_customers", `flow_status="safe_deploying"`))
 	return stats(about{"Most stalled step", "The status with the most customers that are there for longer than its threshold and not yet abandoned. " +
-		"Red: five more than the median of the last seven days, and half as many again, or three wallets that do not deploy: read who they are at /stalled of the exporter, and follow the runbook's section on that step. Amber: no more than usual.", 5, 4}, "none",
-		now("topk(1, "+unusual+")", "{{flow_status}}"),
-		now("topk(1, "+stalled+" > 0)\nunless on () "+unusual, "{{flow_status}}"),
+		"Red: five more than the median of the last seven days, and half as many again, KYC that stands still, or three wallets that do not deploy: read who they are at /stalled of the exporter, and follow the runbook's section on that step. Amber: no more than usual, or tracked for less than 15 days, before which nobody knows what is usual.", 5, 4}, "none",
+		now("topk(1, "+worst+")", "{{flow_status}}"),
+		now("topk(1, "+stalled+" > 0)\nunless on () "+worst, "{{flow_status}}"),
 		now("label_replace(sum ("+stalled+`) == 0, "flow_status", "nobody is stuck", "", "")`, "{{flow_status}}")).
 		TextMode(common.BigValueTextModeValueAndName).
 		ColorMode(common.BigValueColorModeBackgroundSolid).
@@ -90,18 +89,14 @@ func worstStep() cog.Builder[dashboard.Panel] {
 		})
 }
 
-// kycVerdict holds KYC against its own thresholds and its own past, so that it
-// works without the rules and at the pace of any program.
+// kycVerdict is red and amber for what the shipped rules page and open a ticket
+// for, and works without them too.
 func kycVerdict() cog.Builder[dashboard.Panel] {
-	stalled := most("", "yativo_card_stalled_customers", kyc)
-	usual := "quantile_over_time(0.5, (" + stalled + ")[1w:1m])"
-	still := fmt.Sprintf("(%s >= bool 3) * (time() - %s > bool %s)", stalled,
-		most("", "yativo_card_last_advance_timestamp_seconds", kyc), most("", "yativo_card_stalled_after_seconds", kyc))
-	more := fmt.Sprintf("(%[1]s >= bool 5 + %[2]s) * (%[1]s >= bool 1.5 * %[2]s)", stalled, usual)
-	return verdict(about{"KYC", "Whether KYC moves. Red: three customers or more are stalled, and nobody has got past KYC for longer than the stalled threshold: ask the KYC provider and Yativo for an incident. " +
-		"Amber: five more are stalled, and half as many again, than the median of the last seven days: compare throughput with sign-ups below.", 4, 4},
+	return verdict(about{"KYC", "Whether KYC moves. Red: three customers or more are stalled, and nobody has got past KYC for longer than the program's own pace explains (the stalled threshold, where the shipped rules are not loaded): ask the KYC provider and Yativo for an incident. " +
+		"Amber: five more are stalled, and half as many again, than the median of the last seven days, once tracking is 15 days old: compare throughput with sign-ups below.", 4, 4},
 		[]word{{"0", "Moves", good}, {"1", "More stalled than usual", watch}, {"2", "Nobody gets through", bad}},
-		fmt.Sprintf("clamp_max(2 * %s + (%s or vector(0)), 2)", still, more))
+		// Both select counts that are larger than the number for their word.
+		fmt.Sprintf("clamp_max(%s, 2)\nor clamp_max(%s, 1)\nor 0 * %s", standing(""), unusual("", kyc), most("", "yativo_card_stalled_customers", kyc)))
 }
 
 func kycWaiting() cog.Builder[dashboard.Panel] {
@@ -208,11 +203,10 @@ func stepCustomers() cog.Builder[dashboard.Panel] {
 }
 
 func stepAges() cog.Builder[dashboard.Panel] {
-	buckets := most("le", "yativo_card_time_in_status_seconds_bucket", chosenStep)
 	return graph(about{"Wait so far in $status", "How long the present customers have been in this step: the longest who is not abandoned, and the median and nine tenths of all. The dashed lines are the thresholds in force. If the median nears a threshold: the step itself has slowed down; if only the longest does, a few customers wandered off.", 8, 8}, "s",
 		over("time() - "+least("", "yativo_card_oldest_entry_timestamp_seconds", chosenStep), "longest"),
-		over("histogram_quantile(0.9, "+buckets+")", "p90"),
-		over("histogram_quantile(0.5, "+buckets+")", "median"),
+		over("histogram_quantile(0.9, "+fewest(chosenStep)+")", "p90"),
+		over("histogram_quantile(0.5, "+fewest(chosenStep)+")", "median"),
 		over(most("", "yativo_card_stalled_after_seconds", chosenStep), "stalled after"),
 		over(most("", "yativo_card_abandoned_after_seconds", chosenStep), "abandoned after")).
 		Overrides(append(painted([]paint{{"longest", second}, {"p90", third}, {"median", neutral}}),
@@ -230,12 +224,12 @@ func stepCompleted() cog.Builder[dashboard.Panel] {
 
 func stepHeatmap() cog.Builder[dashboard.Panel] {
 	return density(about{"Time in $status", "How the present customers spread over the time that they have been in this step, each column a moment. If a band rises from left to right: that group does not get on, and where it began is when the step came to a stop; look for an incident at that time.", 16, 9}, "s",
-		most("le", "yativo_card_time_in_status_seconds_bucket", chosenStep))
+		fewest(chosenStep))
 }
 
 func stepSilence() cog.Builder[dashboard.Panel] {
 	return graph(about{"Since anybody got past $status", "Time since a customer last got past this step, and the silence that the program's own pace explains, which the shipped rules record. If the first is above the second while customers are stalled: the step stands still; in KYC that is the page.", 8, 9}, "s",
-		over("time() - "+most("", "yativo_card_last_advance_timestamp_seconds", chosenStep), "silence"),
+		over("time() - "+lastAdvance(chosenStep), "silence"),
 		over(`max (job_flow_status:yativo_card_quiet_limit_seconds:max{job=~"$job", `+chosenStep+"})", "explained by the pace")).
 		Overrides(append(painted([]paint{{"silence", neutral}}), dashed("explained by the pace", watch)))
 }

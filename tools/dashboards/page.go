@@ -145,8 +145,9 @@ func annotations() []cog.Builder[dashboard.AnnotationQuery] {
 		mark("Tickets", watch, firing(`severity="warning"`), "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}"),
 		mark("Breaker openings", fourth, `changes(`+of("yativo_api_circuit_breaker_transitions_total", `to="open"`)+`[2m]) > 0`,
 			"The circuit breaker opened", "{{instance}}"),
-		mark("Restarts", unknown, `changes(`+of("process_start_time_seconds")+`[2m]) > 0`,
-			"The exporter restarted", "{{instance}}"),
+		// Not a change of the series: a pod that takes another's place has a new one.
+		mark("Restarts", unknown, of("process_start_time_seconds")+" > time() - 180",
+			"The exporter started", "{{instance}}"),
 	}
 }
 

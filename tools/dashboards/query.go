@@ -31,6 +31,44 @@ func among(aggregation, by, expr string) string {
 	return fmt.Sprintf("%s by (%s) (%s)", aggregation, by, expr)
 }
 
+// lastAdvance is when anybody last got past a status, as the shipped rules record
+// it. Until an exporter sees an advance it reports the start of its tracking, so
+// that of a replica which started during a stall counts only where none has seen
+// an advance.
+func lastAdvance(matchers ...string) string {
+	const metric = "yativo_card_last_advance_timestamp_seconds"
+	return fmt.Sprintf("(max (%s > ignoring (flow_status) group_left () %s)\nor %s)",
+		of(metric, matchers...), of("yativo_card_tracking_since_timestamp_seconds"), least("", metric, matchers...))
+}
+
+// standing selects the stalled customers in KYC if they are at least three, and
+// if nobody has got past it for longer than the program's own pace explains, as
+// the shipped rules record it, or, where they are not loaded, for longer than
+// the stalled threshold.
+func standing(by string) string {
+	return fmt.Sprintf("%s >= 3\nand on () time() - %s\n> (%s or %s)",
+		most(by, "yativo_card_stalled_customers", kyc), lastAdvance(kyc),
+		`max (last_over_time(job_flow_status:yativo_card_quiet_limit_seconds:max{job=~"$job", `+kyc+"}[12h]))",
+		most("", "yativo_card_stalled_after_seconds", kyc))
+}
+
+// unusual selects the stalled customers where they are five more than the median
+// of the last week, and half as many again. As in the shipped rules, four fifths
+// of the week must be known and tracking be 15 days old: before, the first
+// customers are still ageing into it.
+func unusual(by string, matchers ...string) string {
+	stalled := most(by, "yativo_card_stalled_customers", matchers...)
+	return fmt.Sprintf("%[1]s >= 5 + %[2]s\nand %[1]s >= 1.5 * %[2]s\nand count_over_time((%[1]s)[1w:1h]) >= 135\nand on () time() - %[3]s >= 15 * 86400",
+		stalled, "quantile_over_time(0.5, ("+stalled+")[1w:1h])", least("", "yativo_card_tracking_since_timestamp_seconds"))
+}
+
+// fewest is the smallest count among the replicas of each bucket of the customers'
+// ages. A replica that knows less takes customers for younger than they are, and
+// so has more of them in the lower buckets.
+func fewest(matchers ...string) string {
+	return least("le", "yativo_card_time_in_status_seconds_bucket", matchers...)
+}
+
 // moves is how many customers made the moves that the matchers select within a
 // window, which names a span that people think in and not a resolution.
 func moves(window string, matchers ...string) string {
@@ -53,9 +91,18 @@ func firing(matchers ...string) string {
 // age is how old the data of a part are, in seconds.
 func age(timestamp string) string { return "time() - " + most("", timestamp) }
 
+// limit is from which age on the data of a part are not shown any more.
+func limit(part string) string {
+	return most("", "yativo_exporter_staleness_limit_seconds", fmt.Sprintf("part=%q", part))
+}
+
 // believable judges the data of a part: 0 is current, 1 that refreshes fail, 2
-// that it is too old, 3 that there is none.
+// that it is too old, 3 that there is none, 4 that the exporter, which states no
+// limit then, is told never to ask for it.
 func believable(part, timestamp string) string {
-	return fmt.Sprintf("clamp_max(2 * (%s > bool %s) + (1 - %s), 2)\nor vector(3)",
-		age(timestamp), most("", "yativo_exporter_staleness_limit_seconds", fmt.Sprintf("part=%q", part)), most("", "yativo_up"))
+	judged := fmt.Sprintf("clamp_max(2 * (%s > bool %s) + (1 - %s), 2)", age(timestamp), limit(part), most("", "yativo_up"))
+	if part != "customers" {
+		judged += "\nor (vector(4) and " + limit("customers") + " unless " + limit(part) + ")"
+	}
+	return judged + "\nor vector(3)"
 }

@@ -9,15 +9,20 @@ import (
 // The panels that more than one page begins with.
 
 func believe(a about, part, timestamp string) cog.Builder[dashboard.Panel] {
-	a.title = "Current?"
-	a.text = "Whether the numbers on this page can be believed: the age of the " + part +
-		"' data against the limit in force, and the latest refresh. If it is not green: open the Exporter dashboard and find the reason of the failures; act on nothing else here before."
-	return verdict(a, []word{
+	list := []word{
 		{"0", "Yes", good},
 		{"1", "Yes, but refreshes fail", watch},
 		{"2", "No: too old", bad},
 		{"3", "No data", bad},
-	}, believable(part, timestamp))
+	}
+	a.title = "Current?"
+	a.text = "Whether the numbers on this page can be believed: the age of the " + part +
+		"' data against the limit in force, and the latest refresh. If it is not green: open the Exporter dashboard and find the reason of the failures; act on nothing else here before."
+	if part == "balances" {
+		a.text += " Not asked for: EXPORTER_BALANCE_INTERVAL is 0, and this page stays empty."
+		list = append(list, word{"4", "Not asked for", neutral})
+	}
+	return verdict(a, list, believable(part, timestamp))
 }
 
 // watchdog is the alert that fires for as long as the rules are evaluated.

@@ -1,0 +1,210 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+	"testing"
+
+	"yativo-card-exporter/dashboards"
+)
+
+// panelCase is a moment of which a query of a panel must say something.
+type panelCase struct {
+	name             string
+	series           map[string]string // values of each minute, by series
+	at               string
+	dashboard, panel string // or an annotation
+	query            int
+	want             map[string]float64 // by labels
+}
+
+// The values that promtool repeats: a program of 16 days whose customers get
+// stuck for the last two hours, and one that has had as many from its first day.
+const (
+	suddenly = "2x22920 20x120"
+	always   = "20x23040"
+)
+
+// kycReplicas are two replicas of a program in which nobody has got past KYC
+// since the first hour. The second began with empty state two days later, six
+// hours before the end.
+func kycReplicas(more map[string]string) map[string]string {
+	all := map[string]string{
+		`yativo_card_stalled_customers{instance="a", flow_status="kyc_initiated"}`:              "4x3240",
+		`yativo_card_stalled_customers{instance="b", flow_status="kyc_initiated"}`:              "_x2880 0x360",
+		`yativo_card_stalled_after_seconds{instance="a", flow_status="kyc_initiated"}`:          "86400x3240",
+		`yativo_card_stalled_after_seconds{instance="b", flow_status="kyc_initiated"}`:          "_x2880 86400x360",
+		`yativo_card_last_advance_timestamp_seconds{instance="a", flow_status="kyc_initiated"}`: "3600x3240",
+		`yativo_card_last_advance_timestamp_seconds{instance="b", flow_status="kyc_initiated"}`: "_x2880 172800x360",
+		`yativo_card_tracking_since_timestamp_seconds{instance="a"}`:                            "0x3240",
+		`yativo_card_tracking_since_timestamp_seconds{instance="b"}`:                            "_x2880 172800x360",
+	}
+	maps.Copy(all, more)
+	return all
+}
+
+// stuck are customers of a step, in a program that is tracked from the start.
+func stuck(status, values string) map[string]string {
+	return map[string]string{
+		`yativo_card_stalled_customers{instance="a", flow_status="` + status + `"}`: values,
+		`yativo_card_tracking_since_timestamp_seconds{instance="a"}`:                "0x23040",
+	}
+}
+
+// pending are balances of so many realtime customers, half of them pending.
+func pending(customers string) map[string]string {
+	const labels = `{instance="a", currency="USD"`
+	return map[string]string{
+		"yativo_card_pending_balance" + labels + "}":                                 "50x10",
+		"yativo_card_realtime_ledger_balance" + labels + "}":                         "100x10",
+		"yativo_card_balance_customers" + labels + `, balance_freshness="realtime"}`: customers + "x10",
+		"yativo_card_balance_customers" + labels + `, balance_freshness="on_chain"}`: "50x10",
+	}
+}
+
+func panelCases() []panelCase {
+	const quietLimit = `job_flow_status:yativo_card_quiet_limit_seconds:max{flow_status="kyc_initiated"}`
+	verdict := func(value float64) map[string]float64 { return map[string]float64{"{}": value} }
+	return []panelCase{
+		{"without the rules a replica's start is no advance", kycReplicas(nil), "2d6h", "onboarding", "KYC", 0, verdict(2)},
+		{"the pace explains the silence", kycReplicas(map[string]string{quietLimit: "345600x3240"}), "2d6h", "onboarding", "KYC", 0, verdict(0)},
+		{"the pace does not explain the silence", kycReplicas(map[string]string{quietLimit: "172800x3240"}), "2d6h", "onboarding", "KYC", 0, verdict(2)},
+		{"the silence is that of the replica that has seen an advance", kycReplicas(nil), "2d6h", "onboarding", "Since anybody got past $status", 0, verdict(2*86400 + 5*3600)},
+		{
+			"nobody has seen an advance", kycReplicas(map[string]string{
+				`yativo_card_last_advance_timestamp_seconds{instance="a", flow_status="kyc_initiated"}`: "0x3240",
+			}), "2d6h", "onboarding", "Since anybody got past $status", 0, verdict(2*86400 + 6*3600),
+		},
+		{"KYC that stands still is the worst step", kycReplicas(nil), "2d6h", "onboarding", "Most stalled step", 0, map[string]float64{`{flow_status="kyc_initiated"}`: 4}},
+
+		{"an old program's first day is not unusual", stuck("otp_verified", "0x1440 20x21600"), "30h", "onboarding", "Most stalled step", 0, nil},
+		{"but somebody is stuck", stuck("otp_verified", "0x1440 20x21600"), "30h", "onboarding", "Most stalled step", 1, map[string]float64{`{flow_status="otp_verified"}`: 20}},
+		{"a sudden rise is unusual", stuck("otp_verified", suddenly), "16d", "onboarding", "Most stalled step", 0, map[string]float64{`{flow_status="otp_verified"}`: 20}},
+		{"a standing share is not", stuck("otp_verified", always), "16d", "onboarding", "Most stalled step", 0, nil},
+		{"nor is one of which little is known", stuck("otp_verified", "_x20000 2x2920 20x120"), "16d", "onboarding", "Most stalled step", 0, nil},
+		{"an old program's first day in KYC", stuck("kyc_initiated", "0x1440 20x21600"), "30h", "onboarding", "KYC", 0, verdict(0)},
+		{"more than usual in KYC", stuck("kyc_initiated", suddenly), "16d", "onboarding", "KYC", 0, verdict(1)},
+
+		{
+			"the replica that remembers longest tells the ages", map[string]string{
+				`yativo_card_time_in_status_seconds_bucket{instance="a", flow_status="kyc_initiated", le="60"}`:   "0x10",
+				`yativo_card_time_in_status_seconds_bucket{instance="a", flow_status="kyc_initiated", le="3600"}`: "5x10",
+				`yativo_card_time_in_status_seconds_bucket{instance="a", flow_status="kyc_initiated", le="+Inf"}`: "5x10",
+				`yativo_card_time_in_status_seconds_bucket{instance="b", flow_status="kyc_initiated", le="60"}`:   "5x10",
+				`yativo_card_time_in_status_seconds_bucket{instance="b", flow_status="kyc_initiated", le="3600"}`: "5x10",
+				`yativo_card_time_in_status_seconds_bucket{instance="b", flow_status="kyc_initiated", le="+Inf"}`: "5x10",
+			}, "5m", "onboarding", "Wait so far in $status", 2, verdict(1830),
+		},
+
+		{
+			"a moved pod has a day before", map[string]string{
+				`yativo_card_ledger_balance{instance="a", currency="USD"}`: "100x1500 stale",
+				`yativo_card_ledger_balance{instance="b", currency="USD"}`: "_x1500 150x600",
+			}, "30h", "balances", "Change of the ledger over 24 h", 0, map[string]float64{`{currency="USD"}`: 0.5},
+		},
+		{"ten customers tell a pending share", pending("10"), "5m", "balances", "Highest pending share", 0, map[string]float64{`{currency="USD"}`: 0.5}},
+		{"and then nothing else is shown", pending("10"), "5m", "balances", "Highest pending share", 1, nil},
+		{"nine do not", pending("9"), "5m", "balances", "Highest pending share", 0, nil},
+		{"so that it is shown without a judgement", pending("9"), "5m", "balances", "Highest pending share", 1, map[string]float64{`{currency="USD"}`: 0.5}},
+		{"there is nothing at all", nil, "5m", "balances", "Current?", 0, verdict(3)},
+		{
+			"there are no balances yet", map[string]string{
+				`yativo_exporter_staleness_limit_seconds{instance="a", part="customers"}`: "300x10",
+				`yativo_exporter_staleness_limit_seconds{instance="a", part="balances"}`:  "900x10",
+			}, "5m", "balances", "Current?", 0, verdict(3),
+		},
+		{
+			"nobody asks for balances", map[string]string{
+				`yativo_exporter_staleness_limit_seconds{instance="a", part="customers"}`: "300x10",
+			}, "5m", "balances", "Current?", 0, verdict(4),
+		},
+		{
+			"balances are current", map[string]string{
+				`yativo_exporter_staleness_limit_seconds{instance="a", part="customers"}`: "300x10",
+				`yativo_exporter_staleness_limit_seconds{instance="a", part="balances"}`:  "900x10",
+				`yativo_exporter_balance_timestamp_seconds{instance="a"}`:                 "60x10",
+				`yativo_up{instance="a"}`: "1x10",
+			}, "5m", "balances", "Current?", 0, verdict(0),
+		},
+
+		{
+			"one breaker is open, another half open", map[string]string{
+				`yativo_api_circuit_breaker_state{instance="a", state="open"}`:      "1x10",
+				`yativo_api_circuit_breaker_state{instance="a", state="half_open"}`: "0x10",
+				`yativo_api_circuit_breaker_state{instance="b", state="open"}`:      "0x10",
+				`yativo_api_circuit_breaker_state{instance="b", state="half_open"}`: "1x10",
+			}, "5m", "exporter", "Circuit breaker", 0, verdict(2),
+		},
+		{
+			"a pod has taken another's place", map[string]string{
+				`process_start_time_seconds{instance="a"}`: "-60x60 stale",
+				`process_start_time_seconds{instance="b"}`: "_x60 3590x20",
+			}, "61m", "exporter", "Restarts", 0, map[string]float64{`process_start_time_seconds{job="` + dashboardJob + `", instance="b"}`: 3590},
+		},
+		{
+			"a pod restarted where it was", map[string]string{
+				`process_start_time_seconds{instance="a"}`: "-60x60 3590x20",
+			}, "61m", "exporter", "Restarts", 0, map[string]float64{`process_start_time_seconds{job="` + dashboardJob + `", instance="a"}`: 3590},
+		},
+		{
+			"a restart is over", map[string]string{
+				`process_start_time_seconds{instance="a"}`: "-60x60 3590x20",
+			}, "70m", "exporter", "Restarts", 0, nil,
+		},
+	}
+}
+
+// Two replicas, a moved pod and a young program are shown as the rules take
+// them. Real Prometheus' own engine says what each query finds.
+func TestDashboardsWithReplicasAndMovedPods(t *testing.T) {
+	t.Parallel()
+	pages := map[string]dashboard{}
+	for _, name := range dashboards.Names() {
+		pages[name] = readDashboard(t, name)
+	}
+	var tests []any
+	for _, c := range panelCases() {
+		input := []any{}
+		for series, values := range c.series {
+			input = append(input, map[string]string{
+				"series": strings.Replace(series, "{", `{job="`+dashboardJob+`", `, 1), "values": values,
+			})
+		}
+		want := []any{}
+		for labels, value := range c.want {
+			want = append(want, map[string]any{"labels": labels, "value": value})
+		}
+		tests = append(tests, map[string]any{
+			"name": c.name, "interval": "1m", "input_series": input,
+			"promql_expr_test": []any{map[string]any{
+				"expr":      fillVariables(pages[c.dashboard].query(t, c.panel, c.query)),
+				"eval_time": c.at, "exp_samples": want,
+			}},
+		})
+	}
+	content, err := json.Marshal(map[string]any{"evaluation_interval": "1m", "tests": tests}) // which is YAML too
+	if err != nil {
+		t.Fatal(err)
+	}
+	runTool(t, "promtool", "test", "rules", writeFile(t, t.TempDir(), "panels.yml", string(content)))
+}
+
+// query is what a panel, or an annotation, asks.
+func (d dashboard) query(t *testing.T, title string, i int) string {
+	t.Helper()
+	for _, p := range d.panels {
+		if p.Title == title && i < len(p.Targets) {
+			return p.Targets[i].Expr
+		}
+	}
+	for _, q := range d.queries {
+		if q.Name == title {
+			return q.Expr
+		}
+	}
+	t.Fatalf("%s has no query %d of %s", d.name, i, title)
+	return ""
+}
