@@ -32,8 +32,12 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	set.Func("label", "add the label `name=value` to every alert; may be repeated", p.addLabel)
 	set.StringVar(&p.RunbookURL, "runbook-url", p.RunbookURL, "`address` of the runbook; alerts add #name")
 	set.StringVar(&p.DashboardURL, "dashboard-url", p.DashboardURL, "`address` of Grafana; alerts add /d/uid")
-	set.Func("job", fmt.Sprintf("`names` of the scrape jobs that must exist, separated by commas (default %q)", strings.Join(p.Jobs, ",")), func(s string) error {
-		p.Jobs = strings.Split(s, ",")
+	var jobs []string
+	set.Func("job", fmt.Sprintf("`names` of the scrape jobs that must exist, separated by commas; may be repeated (default %q)", strings.Join(p.Jobs, ",")), func(s string) error {
+		for job := range strings.SplitSeq(s, ",") {
+			jobs = append(jobs, strings.TrimSpace(job))
+		}
+		p.Jobs = jobs
 		return nil
 	})
 	set.Float64Var(&p.TimeScale, "time-scale", p.TimeScale, "divide every duration by this `number`, for rehearsals; windows and for stay at 10s at least, so scrape every few seconds")

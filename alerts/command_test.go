@@ -65,7 +65,7 @@ func TestParametersReachTheRules(t *testing.T) {
 			`+or absent(up{job="cards-eu"})`,
 			`+unless on (job) (up{job="cards-eu"} == 1)`,
 		}},
-		{[]string{"-job", `cards.eu,"odd"`}, []string{
+		{[]string{"-job", ` cards.eu, "odd" `}, []string{
 			`-group by (job) (up{job="yativo-card-exporter"})`,
 			`-or absent(up{job="yativo-card-exporter"})`,
 			`-unless on (job) (up{job="yativo-card-exporter"} == 1)`,
@@ -252,6 +252,8 @@ func TestBadParametersAreNamed(t *testing.T) {
 		{[]string{"-kyc-quiet-min", "soon"}, `invalid value "soon" for flag -kyc-quiet-min`},
 		{[]string{"-label", "team"}, `"team" lacks the value`},
 		{[]string{"-label", "9=x"}, `-label "9" is no name of a label`},
+		{[]string{"-label", "team={{ .Alert }}"}, `-label "team" has a template for a value`},
+		{[]string{"-runbook-url", "http://h/runbook#"}, "-runbook-url"},
 		{[]string{"-label", "severity=low"}, `-label "severity" is set by the rules themselves`},
 		{[]string{"-runbook-url", "/runbook"}, `-runbook-url is "/runbook", must be an http or https address`},
 		{[]string{"-dashboard-url", "http://g/?x=1"}, `-dashboard-url is "http://g/?x=1", must be`},

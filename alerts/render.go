@@ -89,7 +89,8 @@ func (p Params) Validate() error {
 		model.Duration(p.KYCQuietMax), model.Duration(p.KYCQuietMin))
 	check(p.KYCQuietMax < 7*24*time.Hour, "-kyc-quiet-max is %s, must be below the week over which the pace is taken",
 		model.Duration(p.KYCQuietMax))
-	for name := range p.Labels {
+	for name, value := range p.Labels {
+		check(!strings.Contains(value, "{{"), "-label %q has a template for a value, which Prometheus would expand", name)
 		check(labelName.MatchString(name) && !strings.HasPrefix(name, "__"), "-label %q is no name of a label", name)
 		check(!slices.Contains(reservedLabels, name), "-label %q is set by the rules themselves", name)
 	}
@@ -105,7 +106,7 @@ func (p Params) Validate() error {
 func isBase(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
-		u.RawQuery == "" && u.Fragment == "" && !strings.ContainsAny(address, "{}'")
+		!strings.ContainsAny(address, "{}'?#")
 }
 
 // Render returns the rules with the parameters filled in, or the error of

@@ -164,7 +164,6 @@ func TestChainPagesOnceForAnOutage(t *testing.T) {
 	const title = "The customers data are "
 	c.awaitPages(2*time.Minute, "CRITICAL: "+title)
 	c.awaitFiring(time.Minute, `alertname="YativoCardDataStale",part="balances"`)
-	c.awaitFiring(time.Minute, `alertname="YativoCardRefreshFailing"`)
 
 	c.goOnFrom(sandbox.OutageDelay + sandbox.OutageFor)
 	c.awaitPages(time.Minute, "CRITICAL: "+title, "Resolved: "+title)
