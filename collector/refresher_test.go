@@ -358,20 +358,22 @@ func TestBalancesNotIncluded(t *testing.T) {
 // they are never absent for the balances' sake.
 func TestSlowBalancesDoNotHideTheCustomers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := sandbox.New(sandbox.Options{Customers: 400, PageCap: 1, Quota: -1})
-		r := newRig(t, api, func(s *settings) { s.refresher.BalanceInterval = 6 * time.Hour })
+		api := sandbox.New(sandbox.Options{Customers: 16, PageCap: 1, Quota: -1})
+		r := newRig(t, api, func(s *settings) {
+			s.refresher.BalanceInterval, s.client.Timeout = time.Hour, 10*time.Minute
+		})
 		defer r.run()()
 		wait(5 * time.Minute)
 		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Match: withBalances, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
-			linger(q, 14*time.Second) // 23 minutes in all, beyond EXPORTER_MAX_STALENESS
+			linger(q, 6*time.Minute) // half an hour in all, beyond EXPORTER_MAX_STALENESS
 			next.ServeHTTP(w, q)
 		}})
-		for range 13 * 60 {
+		for range 3 * 60 {
 			wait(time.Minute)
 			r.wantCounts(api.Truth().Counts)
 		}
 		if got := r.series("yativo_exporter_refresh_failures_total")["reason=timeout"]; got < 2 || got > 3 {
-			t.Errorf("%v failures are counted in 13 hours, want one for each walk with balances", got)
+			t.Errorf("%v failures are counted in 3 hours, want one for each walk with balances", got)
 		}
 	})
 }
