@@ -181,7 +181,7 @@ func (c *Client) meterReplays(ctx context.Context, e endpoint) (metered context.
 		if sent++; sent == 1 {
 			return
 		}
-		c.metrics.observeRequest(e, 0, 0)
+		c.metrics.requests.WithLabelValues(string(e), codeError).Inc()
 		c.metrics.retries.WithLabelValues(string(ReasonNetwork)).Inc()
 		// Without a slot ctx has ended, and the transport gives up by itself.
 		if release, err := c.budget.acquire(ctx); err == nil {
