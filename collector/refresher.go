@@ -19,6 +19,10 @@ const (
 	// toleratedGap is the share of the total, one in so many, that may be
 	// missing from what is published after repeated walks.
 	toleratedGap = 1000
+	// emptyBelieved is for how long the list must be empty before a program
+	// that had customers is believed to have none: an API in trouble may answer
+	// so too, and all of them would be gone, and every alert on them over.
+	emptyBelieved = time.Hour
 )
 
 // Lister walks the list of customers; an [apiclient.Client] is one.
@@ -46,6 +50,7 @@ type Refresher struct {
 	state           state
 	balancesTried   time.Time // when a walk with balances was last tried and need not be repeated at once
 	balancesSuspect bool      // the last walk with balances failed
+	emptySince      time.Time // when the list was first found empty that was not before
 	refreshLog      failureLog
 	balanceLog      failureLog
 }
@@ -239,6 +244,10 @@ func (r *Refresher) walk(ctx context.Context, balances bool) error {
 					walks, f.distinct, f.customers.Total),
 			}
 		}
+		if err := r.believe(f.customers.Total, begun); err != nil {
+			f.walk.Discard()
+			return err
+		}
 		end := time.Now()
 		customers, withBalances := f.result(end, end.Sub(begun))
 		r.state.customers = customers
@@ -246,6 +255,26 @@ func (r *Refresher) walk(ctx context.Context, balances bool) error {
 			r.state.balances = withBalances
 		}
 		return nil
+	}
+}
+
+// believe objects to a list that has become empty, for emptyBelieved.
+func (r *Refresher) believe(total int, now time.Time) error {
+	last := r.state.customers
+	if total > 0 || last == nil || last.Total <= fewRemovals {
+		r.emptySince = time.Time{}
+		return nil
+	}
+	if r.emptySince.IsZero() {
+		r.emptySince = now
+	}
+	if now.Sub(r.emptySince) >= emptyBelieved {
+		return nil
+	}
+	return &apiclient.Error{
+		Op: "list card customers", Reason: apiclient.ReasonIncomplete,
+		Detail: fmt.Sprintf("the API lists nobody where there were %d customers; if the program is not empty, ask Yativo, and if it is, this ends within %s",
+			last.Total, emptyBelieved),
 	}
 }
 

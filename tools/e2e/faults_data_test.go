@@ -32,6 +32,14 @@ func listFaults() []row {
 		{name: "total is absent", begin: inject(always("")), want: notCount},
 		{name: "total is text", begin: inject(always(`"230"`)), want: notCount},
 		{name: "total is 0", begin: inject(always("0")), want: incomplete(1, "3 walks brought 100 distinct customers where the API counts 0")},
+		{
+			name:  "total is 0 and nobody is listed",
+			begin: inject(sandbox.Body(`{"success":true,"data":{"customers":[],"total":0}}`).On(sandbox.CustomersEndpoint)),
+			want: effect{
+				reason: "incomplete", requests: 2,
+				says: "the API lists nobody where there were 230 customers; if the program is not empty, ask Yativo, and if it is, this ends within 1h0m0s",
+			},
+		},
 		{name: "total is 9,999,999", begin: inject(always("9999999")), want: incomplete(12, "3 walks brought 230 distinct customers where the API counts 9999999")},
 		{
 			name: "total is another on every page",
