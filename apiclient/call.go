@@ -4,6 +4,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,9 +129,9 @@ func (c *Client) attempt(ctx context.Context, r request) error {
 func (c *Client) exchange(caller context.Context, r request) (err error) {
 	ctx, cancel := context.WithTimeout(caller, c.timeout)
 	defer cancel()
-	ctx, release := c.meterReplays(ctx, r.endpoint)
-	defer release()
-	req, err := r.build(ctx)
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	req, err := r.build(withoutReplays(ctx, giveUp))
 	if err != nil {
 		return &Error{Reason: ReasonClient, Detail: "the request cannot be made; check YATIVO_BASE_URL and YATIVO_TOKEN_PATH"}
 	}
@@ -148,6 +149,9 @@ func (c *Client) exchange(caller context.Context, r request) (err error) {
 	}()
 
 	resp, err := c.transport.RoundTrip(req)
+	if err != nil && errors.Is(context.Cause(ctx), errReplay) {
+		return &Error{Reason: ReasonNetwork, Detail: "the connection was closed before the answer"}
+	}
 	if err != nil {
 		return transportError(err)
 	}
@@ -171,28 +175,23 @@ func (c *Client) exchange(caller context.Context, r request) (err error) {
 	return nil
 }
 
-// meterReplays makes the transport's own repeats pass the budget: it sends a GET
-// again where a connection that it had used before closes without an answer, and
-// the API may have counted both. What is returned ends their slots.
-func (c *Client) meterReplays(ctx context.Context, e endpoint) (metered context.Context, release func()) {
-	var sent int
-	var releases []func()
-	trace := &httptrace.ClientTrace{GetConn: func(string) {
-		if sent++; sent == 1 {
-			return
+// errReplay is why an exchange ends that the transport would have repeated.
+var errReplay = errors.New("the request would have been sent again")
+
+// withoutReplays keeps the transport from sending a request again by itself, as
+// it does with a GET where a connection that it used before closes without an
+// answer: the API may have counted both, and only call passes the budget. What
+// HTTP/2 sends again, the other side has said not to have looked at.
+func withoutReplays(ctx context.Context, giveUp context.CancelCauseFunc) context.Context {
+	sent := false
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		overTLS, ok := info.Conn.(*tls.Conn)
+		if sent && !(ok && overTLS.ConnectionState().NegotiatedProtocol == "h2") {
+			giveUp(errReplay)
+			_ = info.Conn.Close()
 		}
-		c.metrics.requests.WithLabelValues(string(e), codeError).Inc()
-		c.metrics.retries.WithLabelValues(string(ReasonNetwork)).Inc()
-		// Without a slot ctx has ended, and the transport gives up by itself.
-		if release, err := c.budget.acquire(ctx); err == nil {
-			releases = append(releases, release)
-		}
-	}}
-	return httptrace.WithClientTrace(ctx, trace), func() {
-		for _, release := range releases {
-			release()
-		}
-	}
+		sent = true
+	}})
 }
 
 // heedWait pauses every request if the answer asks for a wait.
