@@ -136,10 +136,10 @@ func (r *Refresher) note(log *failureLog, err error) {
 // refresh renews the customers and, when they are due, the balances. Balances
 // may cost the API much and fail where the plain list does not, so a walk with
 // them that fails or is too slow is followed by one without, and after such a
-// failure the next is only tried when the customers are safe.
+// failure, or any other, the next is only tried when the customers are safe.
 func (r *Refresher) refresh(ctx context.Context, now time.Time) error {
 	due := r.balancesDue(now)
-	if due && !r.balancesSuspect {
+	if due && !r.balancesSuspect && (r.state.up || r.state.customers == nil) {
 		err := r.walkBalances(ctx)
 		if err == nil || ctx.Err() != nil || !worthWithoutBalances(err) {
 			return err
@@ -200,7 +200,7 @@ func (r *Refresher) walkBalances(ctx context.Context) error {
 	}
 	r.balancesTried = begun
 	var leftOut error
-	if b := r.state.balances; b == nil || b.At.Before(begun) {
+	if b := r.state.balances; (b == nil || b.At.Before(begun)) && r.state.customers.Total > 0 {
 		leftOut = &apiclient.Error{
 			Op: "list card customers with balances", Reason: apiclient.ReasonBadResponse,
 			Detail: "the API left the balances out; ask Yativo whether the key may see them, or set EXPORTER_BALANCE_INTERVAL to 0",

@@ -378,6 +378,43 @@ func TestSlowBalancesDoNotHideTheCustomers(t *testing.T) {
 	})
 }
 
+// After an outage the customers come first, however slow the balances are.
+func TestSlowBalancesAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 16, PageCap: 1, Quota: -1})
+		r := newRig(t, api, func(s *settings) {
+			s.refresher.BalanceInterval, s.client.Timeout = time.Hour, 10*time.Minute
+		})
+		defer r.run()()
+		wait(47*time.Minute + 30*time.Second)
+		remove := api.InjectFault(sandbox.Status(http.StatusInternalServerError).On(sandbox.CustomersEndpoint))
+		wait(12 * time.Minute)
+		remove()
+		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Match: withBalances, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+			linger(q, 4*time.Minute)
+			next.ServeHTTP(w, q)
+		}})
+		for range 40 {
+			wait(time.Minute)
+			r.wantCounts(api.Truth().Counts)
+		}
+	})
+}
+
+// An empty program has no balances to be left out.
+func TestNoCustomersHaveNoBalances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Quota: -1})
+		api.InjectFault(sandbox.Body(`{"success":true,"data":{"customers":[],"total":0,"balances_included":false}}`).On(sandbox.CustomersEndpoint))
+		r := newRig(t, api, nil)
+		r.refresh()
+		r.want("yativo_up", "", 1)
+		if got := r.failures(); len(got) > 0 {
+			t.Errorf("failures %v", got)
+		}
+	})
+}
+
 func TestBalancesNeverAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Customers: 250, Quota: -1})

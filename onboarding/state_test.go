@@ -295,6 +295,27 @@ func TestCorruptFileIsMovedAside(t *testing.T) {
 	}
 }
 
+// A link to a file that is not there yet stays a link.
+func TestStateBehindALink(t *testing.T) {
+	target, path := filepath.Join(t.TempDir(), "state.db"), filepath.Join(t.TempDir(), "state.db")
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+	tracker, err := onboarding.Open(onboarding.Options{Thresholds: onboarding.DefaultThresholds(), Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tracker.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if led, err := os.Readlink(path); led != target || err != nil {
+		t.Errorf("the link leads to %q, %v", led, err)
+	}
+	if info, err := os.Lstat(target); err != nil || info.Size() == 0 {
+		t.Errorf("there is nothing where it leads: %v", err)
+	}
+}
+
 func TestDamagedSlotCostsNoClock(t *testing.T) {
 	for _, slot := range []int64{4096, 8192} {
 		r := newRig(t)

@@ -57,16 +57,17 @@ func (t *Tracker) hash(id []byte) uint64 {
 // openStore opens and locks the state file and returns what it holds. Where
 // there is none, or a corrupt one, it makes one with the given key.
 func openStore(path string, key [2]uint64) (*store, *found, error) {
-	// A link is followed here, since writing the file anew would replace it.
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, nil, fmt.Errorf("its folder cannot be made; make it, or name a file elsewhere: %w", err)
 	}
 	file, err := openLocked(path)
 	if err != nil {
 		return nil, nil, err
+	}
+	// A link is followed, since writing the file anew would replace it. Where it
+	// led nowhere, it leads to the file now.
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	s := &store{path: path, file: file, key: key}
 	contents, err := s.take()
