@@ -186,7 +186,8 @@ func withoutReplays(ctx context.Context, giveUp context.CancelCauseFunc) context
 	sent := false
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		overTLS, ok := info.Conn.(*tls.Conn)
-		if sent && !(ok && overTLS.ConnectionState().NegotiatedProtocol == "h2") {
+		http2 := ok && overTLS.ConnectionState().NegotiatedProtocol == "h2"
+		if sent && !http2 {
 			giveUp(errReplay)
 			_ = info.Conn.Close()
 		}
