@@ -154,6 +154,8 @@ func TestConfigMistakes(t *testing.T) {
 		"http to a lookalike":      {withKey(environ{"YATIVO_BASE_URL": "http://localhost.example.com"}), []string{"YATIVO_BASE_URL"}},
 		"credentials in the URL":   {withKey(environ{"YATIVO_BASE_URL": "https://user:SECRETHASH@example.com"}), []string{"YATIVO_BASE_URL: must hold neither credentials"}},
 		"not a URL":                {withKey(environ{"YATIVO_BASE_URL": "https://"}), []string{"YATIVO_BASE_URL"}},
+		"a port without a host":    {withKey(environ{"YATIVO_BASE_URL": "https://:443/api"}), []string{"YATIVO_BASE_URL: must be an address"}},
+		"an empty query":           {withKey(environ{"YATIVO_BASE_URL": "https://example.com/api?"}), []string{"YATIVO_BASE_URL: must hold neither"}},
 		"token elsewhere":          {withKey(environ{"YATIVO_TOKEN_PATH": "//evil.example/token"}), []string{"YATIVO_TOKEN_PATH"}},
 		"page size 0":              {withKey(environ{"YATIVO_PAGE_SIZE": "0"}), []string{"YATIVO_PAGE_SIZE: must be a whole number from 1 to 100"}},
 		"page size 101":            {withKey(environ{"YATIVO_PAGE_SIZE": "101"}), []string{"YATIVO_PAGE_SIZE"}},
