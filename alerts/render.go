@@ -124,7 +124,7 @@ func Render(p Params) ([]byte, error) {
 		Severity string
 		Min      int
 	}
-	type part struct{ Name, For string }
+	type part struct{ Name, For, KeepFiringFor string }
 	var rules bytes.Buffer
 	err = t.Execute(&rules, struct {
 		Params
@@ -133,7 +133,7 @@ func Render(p Params) ([]byte, error) {
 	}{
 		p,
 		[]severity{{"warning", 1}, {"critical", p.SafeStalledMin}},
-		[]part{{"customers", "10m"}, {"balances", "20m"}},
+		[]part{{"customers", "10m", "5m"}, {"balances", "20m", "2m"}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("render the embedded rules: %w", err)

@@ -149,10 +149,10 @@ func (c *Client) exchange(caller context.Context, r request) (err error) {
 	}()
 
 	resp, err := c.transport.RoundTrip(req)
-	if err != nil && errors.Is(context.Cause(ctx), errReplay) {
-		return &Error{Reason: ReasonNetwork, Detail: "the connection was closed before the answer"}
-	}
 	if err != nil {
+		if errors.Is(context.Cause(ctx), errReplay) {
+			err = errReplay // and not what the transport makes of its own closed connection
+		}
 		return transportError(err)
 	}
 	body := &cappedBody{r: resp.Body, left: maxBody}

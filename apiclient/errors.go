@@ -160,7 +160,7 @@ func describeNetworkError(err error) string {
 		return "the connection was closed in the middle of the answer"
 	case errors.As(err, &opErr) && opErr.Op == "proxyconnect":
 		return "the proxy cannot be used; check HTTPS_PROXY and NO_PROXY"
-	case strings.Contains(err.Error(), "server closed idle connection"):
+	case errors.Is(err, errReplay), strings.Contains(err.Error(), "server closed idle connection"):
 		return "the connection was closed before the answer"
 	default:
 		return "the HTTP exchange failed: the other side does not speak HTTP as expected"

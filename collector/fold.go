@@ -24,6 +24,7 @@ const (
 	believedFall = 10
 	fewRemovals  = 10
 
+	// mostFruitless is how many pages in a row may bring nobody new.
 	mostFruitless = 3
 )
 
@@ -42,7 +43,6 @@ type fold struct {
 	distinct           int
 	minTotal, maxTotal int
 	shrank             bool // the total fell from one page to the next
-	fruitless          int  // pages in a row that brought nobody new
 }
 
 // newFold returns a fold in which the currencies of the last balances, if there
@@ -65,10 +65,10 @@ func newFold(walk *onboarding.Walk, withBalances bool, last *Balances) *fold {
 	return f
 }
 
-// read folds every page, up to the third in a row that brings no new customer:
-// an API that repeats itself would otherwise be walked for its whole total. One
+// read folds every page, up to mostFruitless: an API that repeats itself would otherwise be walked for its whole total. One
 // may repeat what sign-ups have moved on to it, if pages are small.
 func (f *fold) read(pages iter.Seq2[*apiclient.Page, error]) error {
+	fruitless := 0
 	for page, err := range pages {
 		if err != nil {
 			return err
@@ -84,11 +84,11 @@ func (f *fold) read(pages iter.Seq2[*apiclient.Page, error]) error {
 		for i := range page.Rows {
 			f.row(&page.Rows[i])
 		}
-		f.fruitless++
+		fruitless++
 		if f.distinct > before {
-			f.fruitless = 0
+			fruitless = 0
 		}
-		if f.fruitless == mostFruitless {
+		if fruitless == mostFruitless {
 			break
 		}
 	}

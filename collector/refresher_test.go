@@ -306,12 +306,7 @@ func TestBalancesThatAreTooSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Seed: 2, Customers: 1000, PageCap: 5, Quota: -1})
 		r := newRig(t, api, nil)
-		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
-			if q.URL.Query().Get("include_balances") == "true" {
-				linger(q, 10*time.Second) // 200 pages at four at once: 500 s
-			}
-			next.ServeHTTP(w, q)
-		}})
+		api.InjectFault(slowBalances(10 * time.Second)) // 200 pages at four at once: 500 s
 		defer r.run()()
 		wait(5*time.Minute + time.Second)
 		r.want("yativo_up", "", 1)
@@ -354,20 +349,32 @@ func TestBalancesNotIncluded(t *testing.T) {
 	})
 }
 
+// hourlyBalances are those of sixteen pages, asked for each hour by a client that
+// waits for minutes.
+func hourlyBalances(t *testing.T) (*sandbox.Sandbox, *rig) {
+	t.Helper()
+	api := sandbox.New(sandbox.Options{Customers: 16, PageCap: 1, Quota: -1})
+	return api, newRig(t, api, func(s *settings) {
+		s.refresher.BalanceInterval, s.client.Timeout = time.Hour, 10*time.Minute
+	})
+}
+
+// slowBalances holds each page with balances up.
+func slowBalances(d time.Duration) sandbox.Fault {
+	return sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Match: withBalances, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+		linger(q, d)
+		next.ServeHTTP(w, q)
+	}}
+}
+
 // Balances may be slow for as long as the customers can wait, and no longer:
 // they are never absent for the balances' sake.
 func TestSlowBalancesDoNotHideTheCustomers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := sandbox.New(sandbox.Options{Customers: 16, PageCap: 1, Quota: -1})
-		r := newRig(t, api, func(s *settings) {
-			s.refresher.BalanceInterval, s.client.Timeout = time.Hour, 10*time.Minute
-		})
+		api, r := hourlyBalances(t)
 		defer r.run()()
 		wait(5 * time.Minute)
-		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Match: withBalances, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
-			linger(q, 6*time.Minute) // half an hour in all, beyond EXPORTER_MAX_STALENESS
-			next.ServeHTTP(w, q)
-		}})
+		api.InjectFault(slowBalances(6 * time.Minute)) // half an hour in all, beyond EXPORTER_MAX_STALENESS
 		for range 3 * 60 {
 			wait(time.Minute)
 			r.wantCounts(api.Truth().Counts)
@@ -381,19 +388,13 @@ func TestSlowBalancesDoNotHideTheCustomers(t *testing.T) {
 // After an outage the customers come first, however slow the balances are.
 func TestSlowBalancesAfterAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := sandbox.New(sandbox.Options{Customers: 16, PageCap: 1, Quota: -1})
-		r := newRig(t, api, func(s *settings) {
-			s.refresher.BalanceInterval, s.client.Timeout = time.Hour, 10*time.Minute
-		})
+		api, r := hourlyBalances(t)
 		defer r.run()()
 		wait(47*time.Minute + 30*time.Second)
 		remove := api.InjectFault(sandbox.Status(http.StatusInternalServerError).On(sandbox.CustomersEndpoint))
 		wait(12 * time.Minute)
 		remove()
-		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Match: withBalances, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
-			linger(q, 4*time.Minute)
-			next.ServeHTTP(w, q)
-		}})
+		api.InjectFault(slowBalances(4 * time.Minute))
 		for range 40 {
 			wait(time.Minute)
 			r.wantCounts(api.Truth().Counts)

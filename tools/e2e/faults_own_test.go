@@ -264,7 +264,7 @@ func thousandScrapers(t *testing.T) {
 	if now := api.Counters().Arrived[sandbox.CustomersEndpoint]; now != arrived {
 		t.Errorf("%d requests reached the API meanwhile", now-arrived)
 	}
-	exporter.backTo(before)
+	exporter.backTo(before, time.Minute)
 	peak := peakMemory(t, exporter.cmd.Process.Pid)
 	if peak > 2*mostMemory {
 		t.Errorf("it took %d MiB at its peak, more than %d", peak>>20, 2*mostMemory>>20)
@@ -290,16 +290,19 @@ func scrapeBy(ctx context.Context, client *http.Client, address string) error {
 	return fmt.Errorf("status %d without yativo_up 1", resp.StatusCode)
 }
 
-// backTo waits until goroutines and descriptors are back where they were.
-func (e *exporter) backTo(before series) {
+// backTo waits until goroutines and descriptors are back where they were, and
+// returns how many more there are still.
+func (e *exporter) backTo(before series, within time.Duration) (goroutines, fds int) {
 	e.t.Helper()
-	e.await(time.Minute, "goroutines and descriptors are back where they were", func(now series) error {
-		goroutines, fds := now["go_goroutines"]-before["go_goroutines"], now["process_open_fds"]-before["process_open_fds"]
+	e.await(within, "goroutines and descriptors are back where they were", func(now series) error {
+		goroutines = int(now["go_goroutines"] - before["go_goroutines"])
+		fds = int(now["process_open_fds"] - before["process_open_fds"])
 		if goroutines > mostGoroutines || fds > mostDescriptors {
-			return fmt.Errorf("%v goroutines and %v descriptors more than before", goroutines, fds)
+			return fmt.Errorf("%d goroutines and %d descriptors more than before", goroutines, fds)
 		}
 		return nil
 	})
+	return goroutines, fds
 }
 
 func slowRequest(t *testing.T) {
@@ -341,7 +344,7 @@ func slowReader(t *testing.T) {
 	if took := time.Since(begun); took < 20*time.Second {
 		t.Errorf("the connection was closed after %v already, so the test proves little", took)
 	}
-	exporter.backTo(before)
+	exporter.backTo(before, time.Minute)
 }
 
 // stuckScraper asks for more than fits into the buffers of the sockets, as one

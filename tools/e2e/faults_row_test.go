@@ -158,14 +158,7 @@ func (r row) meet(t *testing.T, control *exporter) (effect, figures) {
 		})
 		f.recovery = time.Since(cured)
 	}
-	s.await(faultSlack, "goroutines and descriptors are back where they were", func(now series) error {
-		f.goroutines = int(now["go_goroutines"] - before["go_goroutines"])
-		f.fds = int(now["process_open_fds"] - before["process_open_fds"])
-		if f.goroutines > mostGoroutines || f.fds > mostDescriptors {
-			return fmt.Errorf("%d goroutines and %d descriptors more than before", f.goroutines, f.fds)
-		}
-		return nil
-	})
+	f.goroutines, f.fds = s.backTo(before, faultSlack)
 	f.memory = peakMemory(t, s.cmd.Process.Pid)
 	if f.memory > mostMemory {
 		t.Errorf("it took %d MiB at its peak, more than %d", f.memory>>20, mostMemory>>20)

@@ -85,7 +85,7 @@ func TestSoak(t *testing.T) {
 	for range scrapers {
 		<-done
 	}
-	s.backTo(settled)
+	s.backTo(settled, time.Minute)
 	s.report(lasts, seed, scrapers, settled, settledMemory)
 	s.signal(syscall.SIGTERM)
 	if code := s.exit(10 * time.Second); code != 0 {
