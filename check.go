@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"yativo-card-exporter/apiclient"
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // checkTimeout bounds the check, which retries and waits as the exporter does:

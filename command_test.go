@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // command runs a command line and returns its exit code and what it printed.

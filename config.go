@@ -17,7 +17,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"yativo-card-exporter/apiclient"
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // environment is the configuration as it is written, each variable said once:

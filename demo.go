@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // demoAddress is where the demo's exporter listens.

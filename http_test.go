@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 func TestReadyOnlyAfterTheFirstSnapshot(t *testing.T) {

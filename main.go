@@ -32,7 +32,7 @@ import (
 	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/collector"
 	"yativo-card-exporter/dashboards"
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // version is set by the linker; see the Makefile.

@@ -9,7 +9,7 @@ import (
 
 	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/collector"
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // pace is how fast the limits let the list be read, one walk after the other.

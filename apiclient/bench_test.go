@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/apiclient"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // needed are the fields that metrics need, as the standard library decodes them.

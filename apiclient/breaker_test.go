@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/apiclient"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 func breakerAfter(failures uint32) func(*apiclient.Options) {

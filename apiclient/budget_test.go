@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/apiclient"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // Whatever happens, the API never sees more than the limit in a rolling minute.

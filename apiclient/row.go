@@ -3,7 +3,7 @@ package apiclient
 import (
 	"time"
 
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // Row is one customer as a page lists it, with just the fields that are needed:

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/apiclient"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 func TestOneMintHoweverManyPagesWait(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/apiclient"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 func TestWalkReadsEverybodyInOrder(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"yativo-card-exporter/collector"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // BenchmarkScrape scrapes the exporter and, by turns, a bare handler with as

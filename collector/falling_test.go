@@ -11,8 +11,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // The histogram of time in status describes who is there now: when customers

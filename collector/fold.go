@@ -10,7 +10,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 
 	"yativo-card-exporter/apiclient"
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/apiclient"
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 const (

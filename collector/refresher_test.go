@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // A program of 87 customers costs one page a refresh and one token an hour.

@@ -11,8 +11,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // world changes the population between the pages of a walk and keeps account of

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // upstream is the API, played in a process of its own.

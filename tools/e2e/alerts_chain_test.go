@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // rehearsal is how much faster the rules run in the chain: a day in 9 seconds.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // labelValues are the values of each label of a metric, or of all metrics.

@@ -13,7 +13,7 @@ import (
 
 	metrics "github.com/prometheus/client_golang/prometheus"
 
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // simulatedWeeks is how long each program is watched, from its first start.

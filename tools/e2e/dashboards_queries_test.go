@@ -19,8 +19,8 @@ import (
 
 	"yativo-card-exporter/alerts"
 	"yativo-card-exporter/dashboards"
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // dashboardJob is the job under which everything shipped expects the exporter.

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // The first command of the README, run by somebody who has just cloned the

@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // settings are environment variables.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // inject is a row's begin that switches faults of the sandbox on.

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // dataFaults are answers that are well-formed and wrong: pages that do not add

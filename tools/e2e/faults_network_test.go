@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // networkFaults are what Toxiproxy does to the connections of a healthy API.

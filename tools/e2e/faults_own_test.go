@@ -19,7 +19,7 @@ import (
 
 	kernel "golang.org/x/sys/unix"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // ownFault is a fault of the machine, of the exporter's own files, or of those

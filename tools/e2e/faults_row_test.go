@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // The exporter under a fault is configured so that a row of the table takes

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // An exporter that starts while the API is down serves at once, says what is

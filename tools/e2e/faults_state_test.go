@@ -21,7 +21,7 @@ import (
 
 	kernel "golang.org/x/sys/unix"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // stateFaults are what can happen to the state file.

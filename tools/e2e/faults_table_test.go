@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // rowsAtOnce is how many rows run side by side. An exporter that waits costs

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // planted is in everything that must never be shown: identifiers, e-mails,

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // One exporter, left alone, goes through what the years bring: tokens that

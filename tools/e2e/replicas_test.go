@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 	"yativo-card-exporter/tools/toolbox"
 )
 

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // Secrets that come from files are nowhere where another process can look, and

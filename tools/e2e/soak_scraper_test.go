@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // scraper scrapes an exporter in a soak, as a Prometheus does, and judges what

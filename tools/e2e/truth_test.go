@@ -9,8 +9,8 @@ import (
 
 	"github.com/cockroachdb/apd/v3"
 
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // truth is what the customers' gauges must say about a population, which must

@@ -25,7 +25,7 @@ import (
 	"syscall"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 	"yativo-card-exporter/tools/toolbox"
 )
 

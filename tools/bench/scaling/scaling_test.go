@@ -19,8 +19,8 @@ import (
 
 	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/collector"
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"os"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // counted is what has arrived at the API.

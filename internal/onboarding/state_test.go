@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 func child(t *testing.T, task, path string, extra ...string) *exec.Cmd {

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 const million = 1_000_000

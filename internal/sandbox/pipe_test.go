@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // The real transport and server work in a bubble, with concurrent requests

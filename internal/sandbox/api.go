@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // Endpoint is one of the API's endpoints.

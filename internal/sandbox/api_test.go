@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 const customersPath = sandbox.BasePath + "/card-issuer/customers"

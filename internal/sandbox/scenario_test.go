@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 func TestParseScenario(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // clock is a clock that a test sets.

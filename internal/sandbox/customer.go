@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // Customer is a row of the list as a test places or edits it. An empty

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // The pace of the population at Speed 1.

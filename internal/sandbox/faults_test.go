@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // viaPipe returns an HTTP client with the real transport, connected to a real

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"yativo-card-exporter/onboarding"
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // model is the rules of time in status written as plainly as possible, with

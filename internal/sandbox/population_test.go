@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/onboarding"
-	"yativo-card-exporter/sandbox"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/internal/sandbox"
 )
 
 // lively returns a moving program and its clock.
