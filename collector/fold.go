@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -43,6 +42,7 @@ type fold struct {
 	distinct           int
 	minTotal, maxTotal int
 	shrank             bool // the total fell from one page to the next
+	fruitless          int  // pages in a row that brought nobody new
 }
 
 // newFold returns a fold in which the currencies of the last balances, if there
@@ -65,34 +65,27 @@ func newFold(walk *onboarding.Walk, withBalances bool, last *Balances) *fold {
 	return f
 }
 
-// read folds every page, up to mostFruitless: an API that repeats itself would otherwise be walked for its whole total. One
-// may repeat what sign-ups have moved on to it, if pages are small.
-func (f *fold) read(pages iter.Seq2[*apiclient.Page, error]) error {
-	fruitless := 0
-	for page, err := range pages {
-		if err != nil {
-			return err
-		}
-		f.shrank = f.shrank || page.Total < f.customers.Total
-		f.customers.Total = page.Total
-		f.maxTotal = max(f.maxTotal, page.Total)
-		if len(page.Rows) > 0 || f.distinct == 0 {
-			f.minTotal = min(f.minTotal, page.Total)
-		}
-		f.withBalances = f.withBalances && page.Balances
-		before := f.distinct
-		for i := range page.Rows {
-			f.row(&page.Rows[i])
-		}
-		fruitless++
-		if f.distinct > before {
-			fruitless = 0
-		}
-		if fruitless == mostFruitless {
-			break
-		}
+// page folds one page and reports whether to read on. It ends a walk after
+// mostFruitless pages, since an API that repeats itself would otherwise be read
+// for its whole total. One page may repeat what sign-ups have moved on to it, if
+// pages are small.
+func (f *fold) page(page *apiclient.Page) (readOn bool) {
+	f.shrank = f.shrank || page.Total < f.customers.Total
+	f.customers.Total = page.Total
+	f.maxTotal = max(f.maxTotal, page.Total)
+	if len(page.Rows) > 0 || f.distinct == 0 {
+		f.minTotal = min(f.minTotal, page.Total)
 	}
-	return nil
+	f.withBalances = f.withBalances && page.Balances
+	before := f.distinct
+	for i := range page.Rows {
+		f.row(&page.Rows[i])
+	}
+	f.fruitless++
+	if f.distinct > before {
+		f.fruitless = 0
+	}
+	return f.fruitless < mostFruitless
 }
 
 // gap is how many customers the rows lack against the API's total: 0 if they

@@ -30,7 +30,7 @@ type Lister interface {
 	Walk(ctx context.Context, balances bool) iter.Seq2[*apiclient.Page, error]
 }
 
-// Options configure a Refresher. Every field is required.
+// Options configure a Refresher. Every field but FirstPage is required.
 type Options struct {
 	Client          Lister
 	Tracker         *onboarding.Tracker
@@ -38,6 +38,10 @@ type Options struct {
 	BalanceInterval time.Duration // 0 never asks for balances
 	MaxStaleness    time.Duration
 	Logger          *slog.Logger
+
+	// FirstPage is called once, with the first page that arrives: it tells how
+	// large the program is long before a slow first walk ends.
+	FirstPage func(*apiclient.Page)
 }
 
 // Refresher walks the list again and again and holds what it learned.
@@ -226,7 +230,7 @@ func (r *Refresher) walk(ctx context.Context, balances bool) error {
 	begun := time.Now()
 	for walks := 1; ; walks++ {
 		f := newFold(r.options.Tracker.Begin(time.Now()), balances, r.state.balances)
-		if err := f.read(r.options.Client.Walk(ctx, balances)); err != nil {
+		if err := r.read(ctx, f, balances); err != nil {
 			f.walk.Discard()
 			return err
 		}
@@ -256,6 +260,24 @@ func (r *Refresher) walk(ctx context.Context, balances bool) error {
 		}
 		return nil
 	}
+}
+
+// read folds the pages of one walk until the last, or until the fold has had
+// enough of them.
+func (r *Refresher) read(ctx context.Context, f *fold, balances bool) error {
+	for page, err := range r.options.Client.Walk(ctx, balances) {
+		if err != nil {
+			return err
+		}
+		if r.options.FirstPage != nil {
+			r.options.FirstPage(page)
+			r.options.FirstPage = nil
+		}
+		if !f.page(page) {
+			break
+		}
+	}
+	return nil
 }
 
 // believe objects to a list that has become empty, for emptyBelieved.

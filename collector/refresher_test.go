@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/internal/sandbox"
 )
 
@@ -99,6 +100,28 @@ func TestBeforeTheFirstRefresh(t *testing.T) {
 	r.refresh()
 	if !r.Ready() || r.Stalled() == nil {
 		t.Error("not ready after the first snapshot")
+	}
+}
+
+// Whoever asks for the first page gets it while the first walk is under way,
+// and no other page ever.
+func TestFirstPageIsToldOnce(t *testing.T) {
+	api := sandbox.New(sandbox.Options{Customers: 250, Quota: -1})
+	var told []*apiclient.Page
+	var r *rig
+	r = newRig(t, api, func(s *settings) {
+		s.refresher.FirstPage = func(p *apiclient.Page) {
+			told = append(told, p)
+			if r.Ready() {
+				t.Error("the first page is told after the walk")
+			}
+		}
+	})
+	for range 2 {
+		r.refresh()
+	}
+	if len(told) != 1 || told[0].Number != 1 || told[0].Total != 250 {
+		t.Errorf("told %d pages: %+v", len(told), told)
 	}
 }
 
