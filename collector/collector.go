@@ -1,177 +1,81 @@
 package collector
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/internal/onboarding"
 )
 
-// view is what a scrape shows: everything is rendered when it is learned, so
-// that a scrape only hands it over. It is immutable.
-type view struct {
-	exporter  []prometheus.Metric // always shown
-	customers part
-	balances  part
-	waiting   *onboarding.Report
-	ready     bool
+// exposition is what a scrape shows: everything is rendered when it is learned,
+// so that a scrape only hands it over. It is immutable.
+type exposition struct {
+	exporter   []prometheus.Metric // always shown
+	customers  expiring
+	balances   expiring
+	onboarding *onboarding.Report
 }
 
-// part is a group of series that vanish once they are too old to be believed.
-type part struct {
+// expiring is a group of series that vanish once they are too old to be
+// believed.
+type expiring struct {
 	metrics []prometheus.Metric
-	at      time.Time
+	at      time.Time // zero if there are none yet
 	limit   time.Duration
 }
 
-func (p part) stale(now time.Time) bool { return p.at.IsZero() || now.Sub(p.at) > p.limit }
+func (e expiring) expired(now time.Time) bool { return e.at.IsZero() || now.Sub(e.at) > e.limit }
+
+func (e expiring) current(now time.Time) []prometheus.Metric {
+	if e.expired(now) {
+		return nil
+	}
+	return e.metrics
+}
 
 // Describe implements prometheus.Collector.
 func (r *Refresher) Describe(ch chan<- *prometheus.Desc) {
-	f := r.families
-	for _, m := range []family{
-		f.customers, f.undeployedSafes, f.cards, f.ledger, f.available, f.pending, f.realtimeLedger,
-		f.balanceCustomers, f.balanceMissing, f.balanceMismatch, f.timeInStatus, f.oldestEntry, f.stalled, f.abandoned,
-		f.up, f.snapshotTimestamp, f.balanceTimestamp, f.lastRefresh, f.refreshDuration, f.refreshInterval,
-		f.stalenessLimit, f.refreshes, f.refreshFailures, f.upstreamCustomers, f.duplicateRows, f.missingCustomers, f.unknowns,
-	} {
-		ch <- m.desc
+	for _, f := range slices.Concat(r.exporterFamilies, r.customerFamilies, r.balanceFamilies) {
+		ch <- f.desc
 	}
 }
 
 // Collect implements prometheus.Collector. It does no I/O and never waits.
 func (r *Refresher) Collect(ch chan<- prometheus.Metric) {
-	v, now := r.view.Load(), time.Now()
-	send(ch, v.exporter)
-	for _, p := range []part{v.customers, v.balances} {
-		if !p.stale(now) {
-			send(ch, p.metrics)
-		}
-	}
-}
-
-func send(ch chan<- prometheus.Metric, metrics []prometheus.Metric) {
-	for _, m := range metrics {
+	e, now := r.exposition.Load(), time.Now()
+	for _, m := range slices.Concat(e.exporter, e.customers.current(now), e.balances.current(now)) {
 		ch <- m
 	}
 }
 
-// publish renders the state and swaps it in.
+// Ready reports whether there has been a snapshot.
+func (r *Refresher) Ready() bool { return !r.exposition.Load().customers.at.IsZero() }
+
+// Stalled returns the last walk's report, or nil if there is none or it is too
+// old to be believed.
+func (r *Refresher) Stalled() *onboarding.Report {
+	e := r.exposition.Load()
+	if e.customers.expired(time.Now()) {
+		return nil
+	}
+	return e.onboarding
+}
+
+// publish renders what is known and swaps it in.
 func (r *Refresher) publish() {
-	v := &view{exporter: r.renderExporter()}
-	if c := r.state.customers; c != nil {
-		v.ready, v.waiting = true, c.Waiting
-		v.customers = part{r.families.renderCustomers(c), c.At, r.customersLimit()}
-	}
-	if b := r.state.balances; b != nil {
-		v.balances = part{r.families.renderBalances(b), b.At, r.balancesLimit()}
-	}
-	r.view.Store(v)
+	r.exposition.Store(&exposition{
+		exporter:   r.render(r.exporterFamilies),
+		customers:  expiring{r.render(r.customerFamilies), r.customers.At, r.customersLimit()},
+		balances:   expiring{r.render(r.balanceFamilies), r.balances.At, r.balancesLimit()},
+		onboarding: r.customers.Onboarding,
+	})
 }
 
-// customersLimit is the age past which the customers' series vanish. It allows
-// for a walk that takes long, since an interval says little about a program
-// that cannot be read within it.
-func (r *Refresher) customersLimit() time.Duration {
-	limit := max(r.options.MaxStaleness, 3*r.options.RefreshInterval)
-	if c := r.state.customers; c != nil {
-		limit = max(limit, 3*c.Took)
-	}
-	return limit
-}
-
-func (r *Refresher) balancesLimit() time.Duration {
-	limit := max(r.options.MaxStaleness, 3*r.options.BalanceInterval)
-	if b := r.state.balances; b != nil {
-		limit = max(limit, 3*b.Took)
-	}
-	return limit
-}
-
-func (r *Refresher) renderExporter() []prometheus.Metric {
-	f, s := r.families, r.state
-	metrics := []prometheus.Metric{
-		f.refreshInterval.is(r.options.RefreshInterval.Seconds()),
-		f.stalenessLimit.is(r.customersLimit().Seconds(), "customers"),
-		f.refreshes.is(float64(s.refreshes)),
-	}
-	// Balances that are never asked for are never stale either.
-	if r.options.BalanceInterval > 0 {
-		metrics = append(metrics, f.stalenessLimit.is(r.balancesLimit().Seconds(), "balances"))
-	}
-	for _, reason := range apiclient.Reasons() {
-		metrics = append(metrics, f.refreshFailures.is(float64(s.failures[reason]), string(reason)))
-	}
-	if s.refreshes > 0 {
-		metrics = append(metrics,
-			f.up.is(oneIf(s.up)),
-			f.lastRefresh.is(unixSeconds(s.lastEnd)),
-			f.refreshDuration.is(s.lastTook.Seconds()))
-	}
-	if b := s.balances; b != nil {
-		metrics = append(metrics, f.balanceTimestamp.is(unixSeconds(b.At)))
-	}
-	if c := s.customers; c != nil {
-		metrics = append(metrics,
-			f.snapshotTimestamp.is(unixSeconds(c.At)),
-			f.upstreamCustomers.is(float64(c.Total)),
-			f.duplicateRows.is(float64(c.Duplicates)),
-			f.missingCustomers.is(float64(c.Missing)))
-		for field := range apiclient.NumFields {
-			metrics = append(metrics, f.unknowns.is(float64(s.broken(field)), field.String()))
-		}
-	}
-	return metrics
-}
-
-// broken is how many rows had the field broken when it was last read.
-func (s *state) broken(field apiclient.Field) int {
-	switch {
-	case !field.OfBalance():
-		return s.customers.Broken[field]
-	case s.balances != nil:
-		return s.balances.Broken[field]
-	default:
-		return 0
-	}
-}
-
-func (f families) renderCustomers(c *Customers) []prometheus.Metric {
-	metrics := []prometheus.Metric{f.cards.is(float64(c.Cards))}
-	for _, s := range onboarding.Statuses() {
-		metrics = append(metrics,
-			f.customers.is(float64(c.ByStatus[s]), s.String()),
-			f.undeployedSafes.is(float64(c.Undeployed[s]), s.String()))
-	}
-	for _, s := range onboarding.WaitingStatuses() {
-		age := c.Waiting.TimeInStatus[s]
-		metrics = append(metrics,
-			prometheus.MustNewConstHistogram(f.timeInStatus.desc, age.Count, age.Sum, age.Buckets, s.String()),
-			f.stalled.is(float64(c.Waiting.Stalled[s]), s.String()),
-			f.abandoned.is(float64(c.Waiting.Abandoned[s]), s.String()))
-		if oldest := c.Waiting.OldestEntry[s]; !oldest.IsZero() {
-			metrics = append(metrics, f.oldestEntry.is(unixSeconds(oldest), s.String()))
-		}
-	}
-	return metrics
-}
-
-func (f families) renderBalances(b *Balances) []prometheus.Metric {
-	metrics := []prometheus.Metric{f.balanceMissing.is(float64(b.Missing))}
-	for i := range b.Currencies {
-		c := &b.Currencies[i]
-		metrics = append(metrics,
-			f.ledger.is(nearest(&c.Ledger), c.Currency),
-			f.available.is(nearest(&c.Available), c.Currency),
-			f.pending.is(nearest(&c.Pending), c.Currency),
-			f.realtimeLedger.is(nearest(&c.Realtime), c.Currency),
-			f.balanceMismatch.is(float64(c.Mismatch), c.Currency))
-		for _, freshness := range apiclient.Freshnesses() {
-			metrics = append(metrics,
-				f.balanceCustomers.is(float64(c.Customers[freshness]), c.Currency, freshness.String()))
-		}
+func (r *Refresher) render(families []family) (metrics []prometheus.Metric) {
+	for _, f := range families {
+		metrics = append(metrics, f.render(f.desc, r)...)
 	}
 	return metrics
 }

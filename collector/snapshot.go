@@ -1,7 +1,7 @@
 // Package collector keeps a snapshot of a card program and shows it to
-// Prometheus. A [Refresher] walks the list of customers in the background,
-// folds it row by row (fold.go) and swaps in what it learned; a scrape only
-// renders that (collector.go).
+// Prometheus. A [Refresher] walks the list of customers in the background
+// (walk.go), folds it row by row (fold.go) and swaps in what it learned; a
+// scrape only hands that over (collector.go). Each metric stands in metrics.go.
 package collector
 
 import (
@@ -21,29 +21,26 @@ type Customers struct {
 	ByStatus   [onboarding.NumStatuses]int
 	Undeployed [onboarding.NumStatuses]int // safes known to be undeployed
 	Cards      int64
-	Total      int                      // the API's own count, as its last page said
-	Duplicates int                      // rows seen twice
-	Missing    int                      // customers short of Total; negative if there are more
-	Broken     [apiclient.NumFields]int // rows with this field broken
-	Waiting    *onboarding.Report
+	Total      int // the API's own count, as its last page said
+	Duplicates int // rows seen twice
+	Missing    int // customers short of Total; negative if there are more
+	Onboarding *onboarding.Report
 }
 
 // Balances is what a walk with balances says of them. It is immutable.
 type Balances struct {
 	At         time.Time
 	Took       time.Duration
-	Currencies []CurrencyBalances // sorted by currency
-	Missing    int                // safe deployed, but no ledger balance
-	Broken     [apiclient.NumFields]int
+	Currencies map[string]*CurrencyBalances // by label
+	Missing    int                          // safe deployed, but no ledger balance
 }
 
 // CurrencyBalances are exact totals in units of one currency.
 type CurrencyBalances struct {
-	Currency  string
 	Ledger    apd.Decimal
 	Available apd.Decimal
 	Pending   apd.Decimal
-	Realtime  apd.Decimal // the ledger of realtime rows alone
-	Customers map[apiclient.Freshness]int
-	Mismatch  int // realtime rows whose ledger is not available + pending
+	Realtime  apd.Decimal                // the ledger of realtime rows alone
+	Customers [apiclient.OnChain + 1]int // by freshness
+	Mismatch  int                        // realtime rows whose ledger is not available + pending
 }
