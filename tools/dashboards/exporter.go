@@ -185,17 +185,17 @@ func refreshes() cog.Builder[dashboard.Panel] {
 
 func counts() cog.Builder[dashboard.Panel] {
 	return graph(about{"Customers: told and tracked", "The API's own count, the customers whose time in status is remembered, and the rows that a walk saw twice or lacked. If missing is not 0 for long: the list changes faster than it can be read.", 8, 8}, "none",
-		over(most("", "yativo_exporter_upstream_customers"), "told by the API"),
-		over(most("", "yativo_exporter_tracked_customers"), "tracked"),
-		over(most("", "yativo_exporter_duplicate_rows"), "seen twice"),
-		over(most("", "yativo_exporter_missing_customers"), "missing")).
+		over(current(most("", "yativo_exporter_upstream_customers")), "told by the API"),
+		over(current(most("", "yativo_exporter_tracked_customers")), "tracked"),
+		over(current(most("", "yativo_exporter_duplicate_rows")), "seen twice"),
+		over(current(most("", "yativo_exporter_missing_customers")), "missing")).
 		Decimals(0).
 		Overrides(painted([]paint{{"told by the API", neutral}, {"tracked", third}, {"seen twice", unknown}, {"missing", bad}}))
 }
 
 func unknownValues() cog.Builder[dashboard.Panel] {
 	return graph(about{"Unknown values by field", "Rows in which a field was missing, broken, or a value that this version does not know. If it is not 0: look for a newer version of the exporter, and in Yativo's change log for a new status or currency.", 8, 8}, "none",
-		over(most("field", "yativo_exporter_unknown_values")+" > 0", "{{field}}")).
+		over(current(most("field", "yativo_exporter_unknown_values")+" > 0"), "{{field}}")).
 		NoValue("None in this time range").
 		Decimals(0)
 }

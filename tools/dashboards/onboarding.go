@@ -34,9 +34,9 @@ func onboarding() page {
 		variables:   []cog.Builder[dashboard.VariableModel]{statusVariable()},
 		rows: []row{
 			{panels: []cog.Builder[dashboard.Panel]{
-				worstStep(), kycVerdict(), kycWaiting(), kycOldest(), kycPassed(),
+				believe(about{width: 3, height: 4}, "customers", customersAt),
 				alerting(about{width: 2, height: 4}),
-				believe(about{width: 3, height: 4}, "customers", "yativo_exporter_snapshot_timestamp_seconds"),
+				worstStep(), kycVerdict(), kycWaiting(), kycOldest(), kycPassed(),
 				byStatus(), reached(), conversion(), whoWaits(),
 				stalledOverTime(), kycFlow(),
 			}},
@@ -102,7 +102,7 @@ func kycVerdict() cog.Builder[dashboard.Panel] {
 func kycWaiting() cog.Builder[dashboard.Panel] {
 	waits := most("", "yativo_card_customers", kyc)
 	return stats(about{"Waiting for KYC", "Customers in kyc_initiated now, beside the median of the last seven days, which is what is usual for this program. If now is far above usual: look whether KYC moves, to the left.", 4, 4}, "none",
-		now(waits, "now"), now("quantile_over_time(0.5, ("+waits+")[1w:1m])", "usual")).
+		now(waits, "now"), now(current("quantile_over_time(0.5, ("+waits+")[1w:1m])"), "usual")).
 		TextMode(common.BigValueTextModeValueAndName).
 		Orientation(common.VizOrientationVertical).
 		Decimals(0).
@@ -117,7 +117,7 @@ func kycOldest() cog.Builder[dashboard.Panel] {
 
 func kycPassed() cog.Builder[dashboard.Panel] {
 	return stats(about{"Past KYC, 1 hour", "Customers who got past kyc_initiated within the last hour. If it is 0 while customers wait and this is no quiet hour of the program: look whether KYC moves, to the left.", 3, 4}, "none",
-		now(moves("1h", throughKYC, behindKYC), "")).Decimals(0)
+		now(current(moves("1h", throughKYC, behindKYC)), "")).Decimals(0)
 }
 
 // The second line: where everybody is.
@@ -171,7 +171,7 @@ func whoWaits() cog.Builder[dashboard.Panel] {
 			}},
 			{"abandoned", most("flow_status", "yativo_card_abandoned_customers"), nil},
 			{"longest", "time() - " + least("flow_status", "yativo_card_oldest_entry_timestamp_seconds"), duration},
-			{"threshold", most("flow_status", "yativo_card_stalled_after_seconds"), duration},
+			{"threshold", current(most("flow_status", "yativo_card_stalled_after_seconds")), duration},
 		})
 }
 
@@ -185,9 +185,9 @@ func stalledOverTime() cog.Builder[dashboard.Panel] {
 
 func kycFlow() cog.Builder[dashboard.Panel] {
 	return graph(about{"KYC per hour", "Customers who entered and who got past kyc_initiated, each within the hour before. If nobody gets past it while customers enter: KYC stands still; ask the KYC provider and Yativo for an incident.", 12, 8}, "none",
-		over(moves("1h", beforeKYC, `to="kyc_initiated"`)+"\n+ "+moves("1h", `from="new"`, `to="kyc_initiated"`), "entered"),
-		over(moves("1h", throughKYC, behindKYC), "passed"),
-		over(moves("1h", `from="kyc_initiated"`, `to=~"gone|otp_requested|otp_verified"`), "left or fell back")).
+		over(current(moves("1h", beforeKYC, `to="kyc_initiated"`)+"\n+ "+moves("1h", `from="new"`, `to="kyc_initiated"`)), "entered"),
+		over(current(moves("1h", throughKYC, behindKYC)), "passed"),
+		over(current(moves("1h", `from="kyc_initiated"`, `to=~"gone|otp_requested|otp_verified"`)), "left or fell back")).
 		Overrides(painted([]paint{{"entered", neutral}, {"passed", good}, {"left or fell back", second}}))
 }
 
@@ -203,34 +203,32 @@ func stepCustomers() cog.Builder[dashboard.Panel] {
 }
 
 func stepAges() cog.Builder[dashboard.Panel] {
-	return graph(about{"Wait so far in $status", "How long the present customers have been in this step: the longest who is not abandoned, and the median and nine tenths of all. The dashed lines are the thresholds in force. If the median nears a threshold: the step itself has slowed down; if only the longest does, a few customers wandered off.", 8, 8}, "s",
+	return graph(about{"Longest wait in $status", "For how long the customer has been in this step who is there for the longest and not yet abandoned; the dashed lines are the thresholds in force. If it climbs at the pace of the clock: nobody gets on, or one customer wandered off; the heat map, which shows everybody, the abandoned included, tells which.", 8, 8}, "s",
 		over("time() - "+least("", "yativo_card_oldest_entry_timestamp_seconds", chosenStep), "longest"),
-		over("histogram_quantile(0.9, "+fewest(chosenStep)+")", "p90"),
-		over("histogram_quantile(0.5, "+fewest(chosenStep)+")", "median"),
-		over(most("", "yativo_card_stalled_after_seconds", chosenStep), "stalled after"),
-		over(most("", "yativo_card_abandoned_after_seconds", chosenStep), "abandoned after")).
-		Overrides(append(painted([]paint{{"longest", second}, {"p90", third}, {"median", neutral}}),
+		over(current(most("", "yativo_card_stalled_after_seconds", chosenStep)), "stalled after"),
+		over(current(most("", "yativo_card_abandoned_after_seconds", chosenStep)), "abandoned after")).
+		Overrides(append(painted([]paint{{"longest", neutral}}),
 			dashed("stalled after", watch), dashed("abandoned after", bad)))
 }
 
 func stepCompleted() cog.Builder[dashboard.Panel] {
 	completed := "max by (le) (increase(" + of("yativo_card_status_duration_seconds_bucket", chosenStep) + "[24h]))"
 	return graph(about{"Completed stays in $status, past 24 h", "How long those stayed in this step who left it within the 24 hours before, seen from beginning to end. If it grows: the step has slowed down for those who get through, too.", 8, 8}, "s",
-		over("histogram_quantile(0.9, "+completed+")", "p90"),
-		over("histogram_quantile(0.5, "+completed+")", "median")).
+		over(current("histogram_quantile(0.9, "+completed+")"), "p90"),
+		over(current("histogram_quantile(0.5, "+completed+")"), "median")).
 		NoValue("Nobody completed a stay in this time range").
 		Overrides(painted([]paint{{"p90", third}, {"median", neutral}}))
 }
 
 func stepHeatmap() cog.Builder[dashboard.Panel] {
-	return density(about{"Time in $status", "How the present customers spread over the time that they have been in this step, each column a moment. If a band rises from left to right: that group does not get on, and where it began is when the step came to a stop; look for an incident at that time.", 16, 9}, "s",
+	return density(about{"Time in $status", "How all present customers, the abandoned included, spread over the time that they have been in this step, each column a moment. If a band rises from left to right: that group does not get on, and where it began is when the step came to a stop; look for an incident at that time.", 16, 9}, "s",
 		fewest(chosenStep))
 }
 
 func stepSilence() cog.Builder[dashboard.Panel] {
 	return graph(about{"Since anybody got past $status", "Time since a customer last got past this step, and the silence that the program's own pace explains, which the shipped rules record. If the first is above the second while customers are stalled: the step stands still; in KYC that is the page.", 8, 9}, "s",
-		over("time() - "+lastAdvance(chosenStep), "silence"),
-		over(`max (job_flow_status:yativo_card_quiet_limit_seconds:max{job=~"$job", `+chosenStep+"})", "explained by the pace")).
+		over(current("time() - "+lastAdvance(chosenStep)), "silence"),
+		over(current(`max (job_flow_status:yativo_card_quiet_limit_seconds:max{job=~"$job", `+chosenStep+"})"), "explained by the pace")).
 		Overrides(append(painted([]paint{{"silence", neutral}}), dashed("explained by the pace", watch)))
 }
 
@@ -238,15 +236,15 @@ func stepSilence() cog.Builder[dashboard.Panel] {
 
 func signUps() cog.Builder[dashboard.Panel] {
 	return graph(about{"Sign-ups and activations, past 24 h", "Customers who appeared, and customers who got a card, each within the 24 hours before. If the second falls behind the first for days: customers get stuck on the way; the table at the top says where.", 8, 8}, "none",
-		over(moves("24h", `from="new"`), "sign-ups"),
-		over(moves("24h", `from!~"card_created|active|new|gone"`, `to=~"card_created|active"`), "activations")).
+		over(current(moves("24h", `from="new"`)), "sign-ups"),
+		over(current(moves("24h", `from!~"card_created|active|new|gone"`, `to=~"card_created|active"`)), "activations")).
 		Overrides(painted([]paint{{"sign-ups", neutral}, {"activations", good}}))
 }
 
 func otherMoves() cog.Builder[dashboard.Panel] {
 	return graph(about{"Lost and moved back, past 24 h", "Customers who disappeared from the program, and customers who fell back to an earlier step, each within the 24 hours before. If many disappear or fall back at once: ask Yativo whether accounts were removed or reset.", 8, 8}, "none",
-		over(moves("24h", `to="gone"`), "gone"),
-		over(backwardMoves(), "moved back")).
+		over(current(moves("24h", `to="gone"`)), "gone"),
+		over(current(backwardMoves()), "moved back")).
 		Overrides(painted([]paint{{"gone", second}, {"moved back", third}}))
 }
 

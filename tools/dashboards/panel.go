@@ -28,7 +28,7 @@ type about struct {
 func stats(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *stat.PanelBuilder {
 	return stat.NewPanelBuilder().
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
-		Datasource(source()).Targets(queries).Unit(unit).NoValue("No data").
+		Datasource(source()).Targets(queries).Unit(unit).NoValue("No current data").
 		GraphMode(common.BigValueGraphModeNone).
 		ColorMode(common.BigValueColorModeValue).
 		JustifyMode(common.BigValueJustifyModeCenter).
@@ -52,7 +52,7 @@ func verdict(a about, list []word, query string) *stat.PanelBuilder {
 func bars(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *bargauge.PanelBuilder {
 	return bargauge.NewPanelBuilder().
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
-		Datasource(source()).Targets(queries).Unit(unit).NoValue("No data").Min(0).
+		Datasource(source()).Targets(queries).Unit(unit).NoValue("No current data").Min(0).
 		Orientation(common.VizOrientationHorizontal).
 		DisplayMode(common.BarGaugeDisplayModeBasic).
 		ValueMode(common.BarGaugeValueModeText).

@@ -69,6 +69,14 @@ func fewest(matchers ...string) string {
 	return least("le", "yativo_card_time_in_status_seconds_bucket", matchers...)
 }
 
+// current selects from an expression only while the customers' data are current.
+// It is for what outlives them: counters, timestamps, thresholds and what is
+// taken over a range. Shown on, all that would stand still like a program that
+// stands still.
+func current(expr string) string {
+	return "(" + expr + ")\nand on () " + of("yativo_card_customers")
+}
+
 // moves is how many customers made the moves that the matchers select within a
 // window, which names a span that people think in and not a resolution.
 func moves(window string, matchers ...string) string {

@@ -33,7 +33,6 @@ var quietDashboardQueries = map[string]string{
 	"[1w:1m]":                       "there need not be a full minute before",
 	"topk(1, (max by (flow_status)": "whether a step is out of the ordinary depends on the moment",
 	"> 0)\nunless on () (max by (flow_status)": "and so does whether none is",
-	"unless on () (max by (currency)":          "ten customers are enough",
 	"nobody is stuck":                          "somebody may be, from the first scrape on",
 }
 
