@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -8,15 +8,17 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"yativo-card-exporter/internal/config"
 )
 
 // healthcheckTimeout bounds the whole check.
 const healthcheckTimeout = 3 * time.Second
 
-// healthcheckCommand succeeds if the exporter that this environment configures
+// healthcheck succeeds if the exporter that this environment configures
 // answers on this machine. It is the container's health check.
-func healthcheckCommand(ctx context.Context, p process) error {
-	env, err := readEnvironment(p.lookup)
+func healthcheck(ctx context.Context, p Process) error {
+	env, err := config.ReadEnvironment(p.Lookup)
 	if err != nil {
 		return err
 	}
@@ -41,7 +43,7 @@ func healthcheckCommand(ctx context.Context, p process) error {
 	if err != nil {
 		return fmt.Errorf("healthcheck on %s: %w", address, err)
 	}
-	_, err = fmt.Fprintln(p.stdout, "healthy")
+	_, err = fmt.Fprintln(p.Stdout, "healthy")
 	return err
 }
 

@@ -1,4 +1,4 @@
-package main
+package exporter
 
 import (
 	"bytes"
@@ -7,12 +7,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"yativo-card-exporter/internal/config"
 )
 
 func TestLogFormats(t *testing.T) {
 	write := func(format string) string {
 		var out bytes.Buffer
-		logger := newLogger(logConfig{format: format}, &out, false)
+		logger := NewLogger(config.Log{Format: format}, &out, false)
 		logger.Info("message", "took", 90*time.Second, "err", errors.New("a \x1b[31mred\x1b[0m\nerror"), "text", "\x1b]0;title\a")
 		logger.Debug("not shown")
 		return out.String()
@@ -32,8 +34,8 @@ func TestLogFormats(t *testing.T) {
 		})
 	}
 	var out bytes.Buffer
-	newLogger(logConfig{format: "text", level: slog.LevelWarn}, &out, false).Info("too quiet")
+	NewLogger(config.Log{Format: "text", Level: slog.LevelWarn}, &out, false).Info("too quiet")
 	if out.Len() != 0 {
-		t.Errorf("written below the level: %s", out.String())
+		t.Errorf("written below the Level: %s", out.String())
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package exporter
 
 import (
 	"io"
@@ -11,14 +11,15 @@ import (
 
 	"yativo-card-exporter/alerts"
 	"yativo-card-exporter/collector"
+	"yativo-card-exporter/internal/config"
 )
 
 // newHandler routes everything that the exporter serves.
-func newHandler(c config, registry *prometheus.Registry, refresher *collector.Refresher, logger *slog.Logger) (http.Handler, error) {
+func newHandler(c config.Config, version string, registry *prometheus.Registry, refresher *collector.Refresher, logger *slog.Logger) (http.Handler, error) {
 	landing, err := web.NewLandingPage(web.LandingConfig{
 		Name:        "Yativo card exporter",
 		Description: "Prometheus exporter for the customers of a Yativo card program",
-		Version:     buildVersion(),
+		Version:     version,
 		Profiling:   "false",
 		Links: []web.LandingLinks{
 			{Address: "/metrics", Text: "Metrics"},
@@ -61,7 +62,7 @@ func newHandler(c config, registry *prometheus.Registry, refresher *collector.Re
 		answer(w, http.StatusOK, "There is a snapshot.\n")
 	})
 	mux.Handle("GET /stalled", &stalledHandler{
-		listenAddress: c.listenAddress, webConfigFile: c.webConfigFile, report: refresher.Stalled,
+		listenAddress: c.ListenAddress, webConfigFile: c.WebConfigFile, report: refresher.Stalled,
 	})
 	return mux, nil
 }

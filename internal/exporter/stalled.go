@@ -1,4 +1,4 @@
-package main
+package exporter
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"go.yaml.in/yaml/v2"
 
+	"yativo-card-exporter/internal/config"
 	"yativo-card-exporter/internal/onboarding"
 )
 
@@ -78,7 +79,7 @@ func (h *stalledHandler) allowed(r *http.Request) bool {
 		return true
 	}
 	listen, _, err := net.SplitHostPort(h.listenAddress)
-	if err != nil || !isLoopback(listen) {
+	if err != nil || !config.IsLoopback(listen) {
 		return false
 	}
 	host := r.Host
@@ -88,7 +89,7 @@ func (h *stalledHandler) allowed(r *http.Request) bool {
 	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
 		host = host[1 : len(host)-1]
 	}
-	return isLoopback(host)
+	return config.IsLoopback(host)
 }
 
 // demandsCredentials reads the web configuration as the server does, for each

@@ -1,24 +1,47 @@
-package main
+package cli_test
 
 import (
 	"bytes"
 	"context"
 	"io"
 	"log"
+	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"yativo-card-exporter/internal/cli"
+	"yativo-card-exporter/internal/config"
+	"yativo-card-exporter/internal/exporter"
 	"yativo-card-exporter/internal/sandbox"
 )
+
+// The exit codes, as the documents promise them.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// environ is an environment for tests.
+type environ map[string]string
+
+func (e environ) lookup(name string) (string, bool) {
+	value, ok := e[name]
+	return value, ok
+}
 
 // command runs a command line and returns its exit code and what it printed.
 func command(t *testing.T, env environ, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), process{args: args, lookup: env.lookup, stdout: &out, stderr: &errs})
+	code = cli.Run(t.Context(), cli.Process{Version: "v1.2.3", Args: args, Lookup: env.lookup, Stdout: &out, Stderr: &errs})
 	return code, out.String(), errs.String()
 }
 
@@ -28,7 +51,7 @@ func TestCommandLine(t *testing.T) {
 		code int
 		want string // on stdout, or on stderr for a failure
 	}{
-		"version":             {[]string{"--version"}, exitOK, "yativo-card-exporter "},
+		"version":             {[]string{"--version"}, exitOK, "yativo-card-exporter v1.2.3\n"},
 		"help":                {[]string{"--help"}, exitOK, "YATIVO_RATE_RESERVE"},
 		"unknown command":     {[]string{"export"}, exitUsage, `no command "export"`},
 		"too many arguments":  {[]string{"check", "now"}, exitUsage, `"now"`},
@@ -59,14 +82,26 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+// Whoever changes a command or a variable sees here what --help says of it.
+func TestHelp(t *testing.T) {
+	want, err := os.ReadFile("testdata/help.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, help, _ := command(t, environ{}, "--help")
+	if diff := cmp.Diff(string(want), help); diff != "" {
+		t.Errorf("--help differs from testdata/help.txt (-file +help):\n%s", diff)
+	}
+}
+
 func TestHelpListsEveryVariableWithItsDefault(t *testing.T) {
 	_, help, _ := command(t, environ{}, "--help")
-	for _, v := range variables() {
-		if !strings.Contains(help, "  "+v.name+"\n      "+v.help+"\n") {
-			t.Errorf("%s is not in the help", v.name)
+	for _, v := range config.Variables() {
+		if !strings.Contains(help, "  "+v.Name+"\n      "+v.Help+"\n") {
+			t.Errorf("%s is not in the help", v.Name)
 		}
-		if v.defaultValue != "" && !strings.Contains(help, "default: "+v.defaultValue+"\n") {
-			t.Errorf("the default of %s is not in the help", v.name)
+		if v.Default != "" && !strings.Contains(help, "default: "+v.Default+"\n") {
+			t.Errorf("the default of %s is not in the help", v.Name)
 		}
 	}
 }
@@ -102,6 +137,47 @@ func TestCheckSaysWhatItFound(t *testing.T) {
 	}
 }
 
+// A program whose walk takes longer than the shortest threshold is told so by
+// the check, in numbers.
+func TestCheckSaysWhatTheLimitsMean(t *testing.T) {
+	tests := map[string]struct {
+		customers, quota int
+		env              environ
+		want             []string
+	}{
+		"a small program": {250, 120, nil, []string{
+			"a walk takes as long as the API takes to answer, at 60 requests a minute; a change is shown after at most some 1m0s",
+			"alerts         no threshold",
+		}},
+		"a walk of minutes": {25_000, 120, nil, []string{
+			"about 4m10s, at 60 requests a minute; a change is shown after at most some 8m20s", "alerts         no threshold",
+		}},
+		"longer than wallets may take": {100_000, 120, nil, []string{
+			"about 16m40s, at 60", "attention      stalls are told late in safe_deploying:15m0s: a walk",
+		}},
+		"the reserve decides": {25_000, 60, nil, []string{"about 8m20s, at 30 requests a minute"}},
+		"the own limit decides": {25_000, 600, environ{"YATIVO_RATE_LIMIT": "10", "EXPORTER_STALLED_AFTER": "otp_requested:24m"}, []string{
+			"about 25m0s, at 10", "told late in otp_requested:24m0s,safe_deploying:15m0s: a walk",
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			api := sandbox.New(sandbox.Options{Seed: 1, Customers: test.customers, Quota: test.quota})
+			env := serveSandbox(t, api)
+			maps.Copy(env, test.env)
+			code, out, errs := command(t, env, "check")
+			if code != exitOK {
+				t.Fatalf("exit code %d: %s", code, errs)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("no %q in:\n%s", want, out)
+				}
+			}
+		})
+	}
+}
+
 func TestCheckSaysWhatIsWrong(t *testing.T) {
 	tests := map[string]struct {
 		fault sandbox.Fault
@@ -125,11 +201,32 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// newHandler returns the handler of an exporter that has not refreshed yet.
+func newHandler(t *testing.T) http.Handler {
+	t.Helper()
+	env := serveSandbox(t, sandbox.New(sandbox.Options{}))
+	env["EXPORTER_STATE_FILE"] = "none"
+	c, err := config.Read(env.lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := exporter.New(c, "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e.Handler()
+}
+
 func TestHealthcheckAsksTheLocalExporter(t *testing.T) {
-	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
+	handler := newHandler(t)
 	for _, name := range []string{"http", "https"} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewUnstartedServer(e.handler)
+			server := httptest.NewUnstartedServer(handler)
 			server.Config.ErrorLog = log.New(io.Discard, "", 0)
 			if name == "https" {
 				server.StartTLS()
@@ -166,7 +263,7 @@ func TestServeStopsInOrder(t *testing.T) {
 	var out bytes.Buffer
 	stopped := make(chan int)
 	go func() {
-		stopped <- run(ctx, process{lookup: env.lookup, stdout: &out, stderr: &out})
+		stopped <- cli.Run(ctx, cli.Process{Lookup: env.lookup, Stdout: &out, Stderr: &out})
 	}()
 	cancel()
 	if code := <-stopped; code != exitOK {

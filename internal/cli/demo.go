@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -13,14 +13,16 @@ import (
 	"strings"
 	"time"
 
+	"yativo-card-exporter/internal/config"
+	"yativo-card-exporter/internal/exporter"
 	"yativo-card-exporter/internal/sandbox"
 )
 
 // demoAddress is where the demo's exporter listens.
 const demoAddress = "127.0.0.1:10101"
 
-// demoCommand plays the API on loopback and runs the exporter against it.
-func demoCommand(ctx context.Context, p process) (err error) {
+// demo plays the API on loopback and runs the exporter against it.
+func demo(ctx context.Context, p Process) (err error) {
 	options, err := parseDemo(p)
 	if err != nil || options == nil {
 		return err
@@ -36,24 +38,24 @@ func demoCommand(ctx context.Context, p process) (err error) {
 		return err
 	}
 	defer stop()
-	c, err := readConfig(demoEnvironment(p, api, filepath.Join(folder, "state.db")))
+	c, err := config.Read(demoEnvironment(p, api, filepath.Join(folder, "state.db")))
 	if err != nil {
 		return err
 	}
-	listener, err := listen(ctx, c)
+	listener, err := exporter.Listen(ctx, c)
 	if err != nil {
 		return err
 	}
 	address := reachable(listener.Addr().String())
-	_, _ = fmt.Fprintf(p.stdout, `The sandbox plays the API with %d customers, scenario %s:
+	_, _ = fmt.Fprintf(p.Stdout, `The sandbox plays the API with %d customers, scenario %s:
   %s
 The exporter reads it every %s:
   http://%s/metrics
   http://%s/stalled
 Customers count as stalled soon here: %s.
 Stop with Ctrl-C.
-`, options.Customers, options.Scenario, api, c.refreshInterval, address, address, demoStalledAfter)
-	return serve(ctx, c, listener, p.logger(c.log))
+`, options.Customers, options.Scenario, api, c.RefreshInterval, address, address, demoStalledAfter)
+	return export(ctx, p, c, listener)
 }
 
 // playAPI serves a sandbox on loopback until it is stopped, and returns its
@@ -69,15 +71,15 @@ func playAPI(ctx context.Context, o sandbox.Options) (base string, stop func(), 
 }
 
 // parseDemo reads the flags. It returns nil if they only asked for help.
-func parseDemo(p process) (*sandbox.Options, error) {
+func parseDemo(p Process) (*sandbox.Options, error) {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	customers := flags.Int("customers", 250, "customers at the start, 0 to 1000000")
 	scenario := flags.String("scenario", "healthy", strings.Join(sandbox.Scenarios(), ", "))
 	speed := flags.Float64("speed", 1, "how often customers move; 0 holds them still")
-	if err := flags.Parse(p.args); err != nil {
+	if err := flags.Parse(p.Args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			flags.SetOutput(p.stdout)
+			flags.SetOutput(p.Stdout)
 			flags.Usage()
 			return nil, nil //nolint:nilnil // documented
 		}
@@ -105,8 +107,8 @@ const (
 
 // demoEnvironment is the configuration of the demo: nothing of the real
 // environment but the address and how to log.
-func demoEnvironment(p process, api, stateFile string) func(string) (string, bool) {
-	demo := map[string]string{
+func demoEnvironment(p Process, api, stateFile string) func(string) (string, bool) {
+	env := map[string]string{
 		"YATIVO_BASE_URL":           api,
 		"YATIVO_API_KEY":            sandbox.DefaultAPIKey,
 		"YATIVO_API_SECRET":         sandbox.DefaultAPISecret,
@@ -119,12 +121,12 @@ func demoEnvironment(p process, api, stateFile string) func(string) (string, boo
 		"EXPORTER_ABANDONED_AFTER":  demoAbandonedAfter,
 	}
 	for _, name := range []string{"EXPORTER_LISTEN_ADDRESS", "EXPORTER_LOG_LEVEL", "EXPORTER_LOG_FORMAT"} {
-		if value, ok := p.lookup(name); ok && value != "" {
-			demo[name] = value
+		if value, ok := p.Lookup(name); ok && value != "" {
+			env[name] = value
 		}
 	}
 	return func(name string) (string, bool) {
-		value, ok := demo[name]
+		value, ok := env[name]
 		return value, ok
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package config_test
 
 import (
 	"encoding/json"
@@ -13,8 +13,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"yativo-card-exporter/internal/config"
 	"yativo-card-exporter/internal/onboarding"
 )
+
+// environ is an environment for tests.
+type environ map[string]string
+
+func (e environ) lookup(name string) (string, bool) {
+	value, ok := e[name]
+	return value, ok
+}
 
 // withKey is an environment with credentials, and the other variables.
 func withKey(others environ) environ {
@@ -26,18 +35,18 @@ func withKey(others environ) environ {
 func TestConfigDefaults(t *testing.T) {
 	// Set but empty counts as unset, for every variable.
 	env := environ{}
-	for _, v := range variables() {
-		env[v.name] = ""
+	for _, v := range config.Variables() {
+		env[v.Name] = ""
 	}
 	env["YATIVO_API_KEY"], env["YATIVO_API_SECRET"] = "key", "secret"
-	c, err := readConfig(env.lookup)
+	c, err := config.Read(env.lookup)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := []any{
-		c.baseURL.String(), c.tokenPath, c.pageSize, c.timeout, c.maxConcurrency, c.rateLimit, c.rateReserve,
-		c.listenAddress, c.webConfigFile, c.refreshInterval, c.balanceInterval, c.maxStaleness, c.stateFile,
-		c.breakerFailures, c.breakerCooldown, c.log.level.String(), c.log.format,
+		c.BaseURL.String(), c.TokenPath, c.PageSize, c.Timeout, c.MaxConcurrency, c.RateLimit, c.RateReserve,
+		c.ListenAddress, c.WebConfigFile, c.RefreshInterval, c.BalanceInterval, c.MaxStaleness, c.StateFile,
+		c.BreakerFailures, c.BreakerCooldown, c.Log.Level.String(), c.Log.Format,
 	}
 	want := []any{
 		"https://crypto-api.yativo.com/api/v1", "/auth/token", 100, 15 * time.Second, 4, 60, 0.5,
@@ -47,7 +56,7 @@ func TestConfigDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(onboarding.DefaultThresholds(), c.thresholds); diff != "" {
+	if diff := cmp.Diff(onboarding.DefaultThresholds(), c.Thresholds); diff != "" {
 		t.Errorf("the defaults of the variables are not the domain's (-domain +variables):\n%s", diff)
 	}
 }
@@ -57,7 +66,7 @@ func TestConfigReadsEachVariable(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("  from-file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := readConfig(environ{
+	c, err := config.Read(environ{
 		"YATIVO_BASE_URL":            "http://[::1]:8080/api/v1",
 		"YATIVO_API_KEY":             "key",
 		"YATIVO_API_SECRET_FILE":     secret,
@@ -75,29 +84,29 @@ func TestConfigReadsEachVariable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.stateFile != "" || c.rateReserve != 0 || c.maxConcurrency != 64 || c.breakerFailures != 7 || c.baseURL.Host != "[::1]:8080" {
+	if c.StateFile != "" || c.RateReserve != 0 || c.MaxConcurrency != 64 || c.BreakerFailures != 7 || c.BaseURL.Host != "[::1]:8080" {
 		t.Errorf("not read as written: %+v", c)
 	}
-	if c.balanceInterval != 10*time.Minute {
-		t.Errorf("balance interval %s, want the longer refresh interval", c.balanceInterval)
+	if c.BalanceInterval != 10*time.Minute {
+		t.Errorf("balance interval %s, want the longer refresh interval", c.BalanceInterval)
 	}
-	if got, err := c.apiSecret.Reveal(); got != "from-file" || err != nil {
+	if got, err := c.APISecret.Reveal(); got != "from-file" || err != nil {
 		t.Errorf("secret of the file: %q, %v", got, err)
 	}
 	want := onboarding.DefaultThresholds()
 	want.Stalled[onboarding.KYCInitiated] = 36 * time.Hour
 	want.Stalled[onboarding.SafeDeploying] = 5 * time.Minute
 	want.Abandoned[onboarding.SafeDeploying] = 6 * time.Minute
-	if diff := cmp.Diff(want, c.thresholds); diff != "" {
+	if diff := cmp.Diff(want, c.Thresholds); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestConfigNeverAsksForBalancesAtZero(t *testing.T) {
 	for _, zero := range []string{"0", "0s"} {
-		c, err := readConfig(withKey(environ{"EXPORTER_BALANCE_INTERVAL": zero}).lookup)
-		if err != nil || c.balanceInterval != 0 {
-			t.Errorf("%q: %s, %v", zero, c.balanceInterval, err)
+		c, err := config.Read(withKey(environ{"EXPORTER_BALANCE_INTERVAL": zero}).lookup)
+		if err != nil || c.BalanceInterval != 0 {
+			t.Errorf("%q: %s, %v", zero, c.BalanceInterval, err)
 		}
 	}
 }
@@ -108,17 +117,17 @@ func TestConfigNeverAsksForBalancesAtZero(t *testing.T) {
 func TestConfigNamesEveryMistake(t *testing.T) {
 	const marker = "xMARKERx"
 	env := environ{}
-	for _, v := range variables() {
-		env[v.name] = marker
+	for _, v := range config.Variables() {
+		env[v.Name] = marker
 	}
 	missing := filepath.Join(t.TempDir(), "missing")
 	for _, name := range []string{"YATIVO_API_KEY", "YATIVO_API_SECRET", "YATIVO_ACCESS_TOKEN"} {
 		env[name+"_FILE"] = missing
 	}
 	delete(env, "EXPORTER_STATE_FILE") // any path will do
-	_, err := readConfig(env.lookup)
-	if _, ok := errors.AsType[usageError](err); !ok {
-		t.Fatalf("error %v is not a usage error", err)
+	_, err := config.Read(env.lookup)
+	if _, ok := errors.AsType[*config.Error](err); !ok {
+		t.Fatalf("error %v is not a *config.Error", err)
 	}
 	for name := range env {
 		if !strings.Contains(err.Error(), name) {
@@ -180,7 +189,7 @@ func TestConfigMistakes(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := readConfig(test.env.lookup)
+			_, err := config.Read(test.env.lookup)
 			if err == nil {
 				t.Fatal("accepted")
 			}
@@ -197,16 +206,16 @@ func TestConfigMistakes(t *testing.T) {
 }
 
 func TestConfigNeverShowsSecrets(t *testing.T) {
-	c, err := readConfig(environ{"YATIVO_API_KEY": "KEYMARKER", "YATIVO_API_SECRET": "SECRETMARKER"}.lookup)
+	c, err := config.Read(environ{"YATIVO_API_KEY": "KEYMARKER", "YATIVO_API_SECRET": "SECRETMARKER"}.lookup)
 	if err != nil {
 		t.Fatal(err)
 	}
-	asJSON, err := json.Marshal(map[string]any{"key": c.apiKey, "secret": &c.apiSecret})
+	asJSON, err := json.Marshal(map[string]any{"key": c.APIKey, "secret": &c.APISecret})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%s %q %x %d", c.apiKey, c.apiKey, c.apiKey, c.apiKey), string(asJSON),
+		fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%s %q %x %d", c.APIKey, c.APIKey, c.APIKey, c.APIKey), string(asJSON),
 	} {
 		if strings.Contains(text, "MARKER") || strings.Contains(text, "4b45594d41524b4552") {
 			t.Errorf("shows a secret: %s", text)
@@ -219,22 +228,22 @@ func FuzzConfig(f *testing.F) {
 	f.Add("", "", "", "")
 	f.Add(":,:", "://", "1e400", "[::1]:x")
 	f.Fuzz(func(t *testing.T, stalled, base, reserve, listen string) {
-		c, err := readConfig(withKey(environ{
+		c, err := config.Read(withKey(environ{
 			"EXPORTER_STALLED_AFTER": stalled, "YATIVO_BASE_URL": base, "YATIVO_RATE_RESERVE": reserve, "EXPORTER_LISTEN_ADDRESS": listen,
 		}).lookup)
 		if err != nil {
 			return
 		}
 		for _, s := range onboarding.WaitingStatuses() {
-			if c.thresholds.Stalled[s] <= 0 || c.thresholds.Stalled[s] >= c.thresholds.Abandoned[s] {
-				t.Errorf("%s: stalled after %s, abandoned after %s", s, c.thresholds.Stalled[s], c.thresholds.Abandoned[s])
+			if c.Thresholds.Stalled[s] <= 0 || c.Thresholds.Stalled[s] >= c.Thresholds.Abandoned[s] {
+				t.Errorf("%s: stalled after %s, abandoned after %s", s, c.Thresholds.Stalled[s], c.Thresholds.Abandoned[s])
 			}
 		}
-		if c.baseURL.Scheme != "https" && !isLoopback(c.baseURL.Hostname()) {
-			t.Errorf("the token would travel in the clear to %s", c.baseURL)
+		if c.BaseURL.Scheme != "https" && !config.IsLoopback(c.BaseURL.Hostname()) {
+			t.Errorf("the token would travel in the clear to %s", c.BaseURL)
 		}
-		if c.rateReserve < 0 || c.rateReserve >= 1 {
-			t.Errorf("reserve %g", c.rateReserve)
+		if c.RateReserve < 0 || c.RateReserve >= 1 {
+			t.Errorf("reserve %g", c.RateReserve)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package main
+package exporter
 
 import (
 	"context"
@@ -10,14 +10,16 @@ import (
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
+
+	"yativo-card-exporter/internal/config"
 )
 
 // shutdownTimeout is how long scrapes in flight have to end.
 const shutdownTimeout = 5 * time.Second
 
-// listen listens where the configuration says.
-func listen(ctx context.Context, c config) (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listenAddress)
+// Listen listens where the configuration says.
+func Listen(ctx context.Context, c config.Config) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.ListenAddress)
 	if err != nil {
 		return nil, fmt.Errorf("listen on EXPORTER_LISTEN_ADDRESS: %w", err)
 	}

@@ -1,4 +1,4 @@
-package main
+package exporter
 
 import (
 	"fmt"
@@ -10,24 +10,20 @@ import (
 
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
+
+	"yativo-card-exporter/internal/config"
 )
 
-// logConfig says how to log.
-type logConfig struct {
-	level  slog.Level
-	format string // auto, text or json
-}
-
-// newLogger logs to w: for people, in colour where w is a terminal and NO_COLOR
+// NewLogger logs to w: for people, in colour where w is a terminal and NO_COLOR
 // is not set, or as JSON.
-func newLogger(c logConfig, w io.Writer, noColor bool) *slog.Logger {
+func NewLogger(c config.Log, w io.Writer, noColor bool) *slog.Logger {
 	file, ok := w.(*os.File)
 	terminal := ok && term.IsTerminal(int(file.Fd()))
-	if c.format == "json" || c.format == "auto" && !terminal {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: c.level, ReplaceAttr: readableDurations}))
+	if c.Format == "json" || c.Format == "auto" && !terminal {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: c.Level, ReplaceAttr: readableDurations}))
 	}
 	return slog.New(tint.NewTextHandler(w, &tint.Options{
-		Level:       c.level,
+		Level:       c.Level,
 		TimeFormat:  time.RFC3339,
 		NoColor:     noColor || !terminal,
 		ReplaceAttr: withoutControls,

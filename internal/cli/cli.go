@@ -1,0 +1,181 @@
+// Package cli holds the commands of the program: how each is called, what it
+// prints and with which code it exits.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+
+	"yativo-card-exporter/alerts"
+	"yativo-card-exporter/dashboards"
+	"yativo-card-exporter/internal/config"
+	"yativo-card-exporter/internal/exporter"
+)
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2 // the command line or the configuration is wrong
+)
+
+// Process is what a command has of the process that it runs in.
+type Process struct {
+	Version string   // that the linker set; "" for what the toolchain noted
+	Args    []string // without the program's name
+	Lookup  func(name string) (string, bool)
+	Stdout  io.Writer
+	Stderr  io.Writer
+}
+
+// command is one command as it is called and as --help lists it.
+type command struct {
+	name    string
+	aliases []string
+	summary string
+	flags   string // the ones to know, in one line
+	run     func(ctx context.Context, p Process) error
+}
+
+// commands lists the commands in the order of --help.
+func commands() []command {
+	return []command{
+		{
+			name:    "serve",
+			summary: "export (the default): refresh in the background, serve /metrics",
+			run:     withoutArguments(serve),
+		},
+		{
+			name:    "demo",
+			summary: "an embedded sandbox of the API and the exporter against it; needs no configuration",
+			flags:   "-customers N  -scenario healthy|kyc-stall|safe-stall|outage|rate-limit  -speed X",
+			run:     demo,
+		},
+		{
+			name:    "check",
+			summary: "validate the configuration, mint a token, fetch page 1, and say what was found",
+			run:     withoutArguments(check),
+		},
+		{
+			name:    "alerts",
+			summary: "print the alert rules of this version, or write them to a folder with -o DIR; -help lists the parameters",
+			run:     withOwnMessages(alerts.Command),
+		},
+		{
+			name:    "dashboards",
+			summary: "print the Grafana dashboards of this version, or write them to a folder with -o DIR",
+			run:     withOwnMessages(dashboards.Command),
+		},
+		{
+			name:    "healthcheck",
+			summary: "exit 0 if the exporter on this machine answers",
+			run:     withoutArguments(healthcheck),
+		},
+		{
+			name:    "version",
+			aliases: []string{"--version", "-version"},
+			summary: "print the version (--version)",
+			run:     printVersion,
+		},
+		{
+			name:    "help",
+			aliases: []string{"--help", "-help", "-h"},
+			summary: "print this (--help)",
+			run:     func(_ context.Context, p Process) error { return printHelp(p.Stdout) },
+		},
+	}
+}
+
+// Run runs the command that the arguments name until it ends or ctx does, says
+// on stderr what went wrong, and returns the process's exit code.
+func Run(ctx context.Context, p Process) int {
+	name := "serve"
+	if len(p.Args) > 0 {
+		name, p.Args = p.Args[0], p.Args[1:]
+	}
+	for _, c := range commands() {
+		if c.name == name || slices.Contains(c.aliases, name) {
+			return exitCode(c.run(ctx, p), p.Stderr)
+		}
+	}
+	return exitCode(usageError(fmt.Sprintf("there is no command %q; --help lists them", name)), p.Stderr)
+}
+
+// usageError is a mistake on the command line.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// exitError is the exit code of a command that has said itself what went wrong.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// exitCode reports err, if there is one, and returns the exit code it means.
+func exitCode(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitOK
+	}
+	if code, ok := errors.AsType[exitError](err); ok {
+		return int(code)
+	}
+	fmt.Fprintf(stderr, "yativo-card-exporter: %s\n", err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// withoutArguments makes a command of one that has no flags but those for help.
+func withoutArguments(run func(ctx context.Context, p Process) error) func(ctx context.Context, p Process) error {
+	return func(ctx context.Context, p Process) error {
+		switch {
+		case len(p.Args) == 0:
+			return run(ctx, p)
+		case slices.Contains([]string{"-h", "-help", "--help"}, p.Args[0]):
+			return printHelp(p.Stdout)
+		default:
+			return usageError(fmt.Sprintf("this command takes no arguments, but there is %q", p.Args[0]))
+		}
+	}
+}
+
+// withOwnMessages makes a command of one that says itself what went wrong.
+func withOwnMessages(run func(args []string, stdout, stderr io.Writer) int) func(ctx context.Context, p Process) error {
+	return func(_ context.Context, p Process) error {
+		if code := run(p.Args, p.Stdout, p.Stderr); code != exitOK {
+			return exitError(code)
+		}
+		return nil
+	}
+}
+
+func printVersion(_ context.Context, p Process) error {
+	_, err := fmt.Fprintf(p.Stdout, "yativo-card-exporter %s\n", p.version())
+	return err
+}
+
+// version is the linked version, else what the toolchain noted.
+func (p Process) version() string {
+	if p.Version != "" {
+		return p.Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// logger returns the logger that the configuration asks for.
+func (p Process) logger(c config.Log) *slog.Logger {
+	noColor, _ := p.Lookup("NO_COLOR")
+	return exporter.NewLogger(c, p.Stderr, noColor != "")
+}

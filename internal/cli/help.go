@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"yativo-card-exporter/internal/config"
+)
+
+// printHelp lists the commands and the environment variables.
+func printHelp(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(`yativo-card-exporter shows Prometheus the customers of a Yativo card program.
+
+Usage: yativo-card-exporter [command]
+
+Commands:
+`)
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-12s %s\n", c.name, c.summary)
+		if c.flags != "" {
+			fmt.Fprintf(&b, "  %-12s   %s\n", "", c.flags)
+		}
+	}
+	b.WriteString("\nEnvironment (a variable that is set but empty counts as unset):\n")
+	for _, v := range config.Variables() {
+		fmt.Fprintf(&b, "  %s\n      %s\n", v.Name, v.Help)
+		if v.Default != "" {
+			fmt.Fprintf(&b, "      default: %s\n", v.Default)
+		}
+	}
+	b.WriteString("\nHTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured, and NO_COLOR.\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}

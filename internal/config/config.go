@@ -1,0 +1,93 @@
+// Package config reads the configuration from the environment and says all that
+// is wrong with it at once.
+package config
+
+import (
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"yativo-card-exporter/apiclient"
+	"yativo-card-exporter/internal/onboarding"
+)
+
+// Config is the configuration that the environment means.
+type Config struct {
+	BaseURL                        *url.URL
+	TokenPath                      string
+	APIKey, APISecret, AccessToken apiclient.Secret
+	PageSize                       int
+	Timeout                        time.Duration
+	MaxConcurrency                 int
+	RateLimit                      int
+	RateReserve                    float64
+
+	ListenAddress   string
+	WebConfigFile   string
+	RefreshInterval time.Duration
+	BalanceInterval time.Duration // 0: never
+	MaxStaleness    time.Duration
+	StateFile       string // "": in memory
+	Thresholds      onboarding.Thresholds
+	BreakerFailures uint32
+	BreakerCooldown time.Duration
+	Log             Log
+}
+
+// Log says how to log.
+type Log struct {
+	Level  slog.Level
+	Format string // auto, text or json
+}
+
+// The bounds of durations. A year is more than anybody means, and far from
+// overflowing what is computed from it.
+const (
+	minRefreshInterval = 5 * time.Second
+	maxDuration        = 365 * 24 * time.Hour
+)
+
+// Read reads the configuration from the environment. Its error is a
+// *Error that lists every problem by the variable's name and never quotes
+// a value.
+func Read(lookup func(string) (string, bool)) (Config, error) {
+	env, err := ReadEnvironment(lookup)
+	if err != nil {
+		return Config{}, err
+	}
+	var p problems
+	c := Config{
+		BaseURL:         p.baseURL("YATIVO_BASE_URL", env.BaseURL),
+		TokenPath:       p.path("YATIVO_TOKEN_PATH", env.TokenPath),
+		PageSize:        p.whole("YATIVO_PAGE_SIZE", env.PageSize, 100),
+		Timeout:         p.duration("YATIVO_TIMEOUT", env.Timeout, 100*time.Millisecond),
+		MaxConcurrency:  p.whole("YATIVO_MAX_CONCURRENCY", env.MaxConcurrency, 64),
+		RateLimit:       p.whole("YATIVO_RATE_LIMIT", env.RateLimit, 100_000),
+		RateReserve:     p.share("YATIVO_RATE_RESERVE", env.RateReserve),
+		ListenAddress:   p.address("EXPORTER_LISTEN_ADDRESS", env.ListenAddress),
+		WebConfigFile:   p.webConfig("EXPORTER_WEB_CONFIG_FILE", env.WebConfigFile),
+		RefreshInterval: p.duration("EXPORTER_REFRESH_INTERVAL", env.RefreshInterval, minRefreshInterval),
+		MaxStaleness:    p.duration("EXPORTER_MAX_STALENESS", env.MaxStaleness, time.Second),
+		StateFile:       env.StateFile,
+		Thresholds:      p.thresholds(env.StalledAfter, env.AbandonedAfter),
+		BreakerFailures: uint32(p.whole("EXPORTER_BREAKER_FAILURES", env.BreakerFailures, 1000)),
+		BreakerCooldown: p.duration("EXPORTER_BREAKER_COOLDOWN", env.BreakerCooldown, time.Second),
+		Log:             p.log(env.LogLevel, env.LogFormat),
+	}
+	c.BalanceInterval = p.balanceInterval("EXPORTER_BALANCE_INTERVAL", env.BalanceInterval, c.RefreshInterval)
+	p.credentials(env, &c)
+	if c.StateFile == "none" {
+		c.StateFile = ""
+	}
+	return c, p.err()
+}
+
+// Error lists everything that is wrong with the configuration.
+type Error struct {
+	problems []string // each begins with the name of its variable
+}
+
+func (e *Error) Error() string {
+	return "the configuration is wrong:\n  " + strings.Join(e.problems, "\n  ")
+}

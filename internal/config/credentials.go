@@ -1,0 +1,37 @@
+package config
+
+import "yativo-card-exporter/apiclient"
+
+// credentials reads the secrets: a key with its secret, or a static token.
+func (p *problems) credentials(env Environment, c *Config) {
+	c.APIKey = p.secret("YATIVO_API_KEY", env.APIKey, env.APIKeyFile)
+	c.APISecret = p.secret("YATIVO_API_SECRET", env.APISecret, env.APISecretFile)
+	c.AccessToken = p.secret("YATIVO_ACCESS_TOKEN", env.AccessToken, env.AccessTokenFile)
+	switch key, secret, token := c.APIKey.IsSet(), c.APISecret.IsSet(), c.AccessToken.IsSet(); {
+	case token && (key || secret):
+		p.add("YATIVO_ACCESS_TOKEN", "excludes YATIVO_API_KEY and YATIVO_API_SECRET; set the one or the other")
+	case !token && !key && !secret:
+		p.add("YATIVO_API_KEY and YATIVO_API_SECRET", "must be set, or YATIVO_ACCESS_TOKEN in their place")
+	case !token && !key:
+		p.add("YATIVO_API_KEY", "must be set beside YATIVO_API_SECRET")
+	case !token && !secret:
+		p.add("YATIVO_API_SECRET", "must be set beside YATIVO_API_KEY")
+	}
+}
+
+func (p *problems) secret(variable, value, path string) apiclient.Secret {
+	if value != "" && path != "" {
+		p.add(variable, "excludes %s_FILE; set the one or the other", variable)
+		return apiclient.SecretValue(value)
+	}
+	secret := apiclient.SecretValue(value)
+	if path != "" {
+		secret, variable = apiclient.SecretFile(path), variable+"_FILE"
+	}
+	if secret.IsSet() {
+		if _, err := secret.Reveal(); err != nil {
+			p.add(variable, "%v", err)
+		}
+	}
+	return secret
+}

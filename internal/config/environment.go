@@ -1,0 +1,80 @@
+package config
+
+import (
+	"context"
+	"reflect"
+	"strings"
+
+	"github.com/sethvargo/go-envconfig"
+)
+
+// Environment is the configuration as it is written, each variable said once:
+// its name, its default and what --help says of it. Everything is text here,
+// because a decoder that fails would quote the value, which may be a secret,
+// and would stop at the first mistake.
+type Environment struct {
+	BaseURL         string `env:"YATIVO_BASE_URL, default=https://crypto-api.yativo.com/api/v1" help:"address of the API; https, except on loopback"`
+	TokenPath       string `env:"YATIVO_TOKEN_PATH, default=/auth/token" help:"path of the token endpoint, below the address"`
+	APIKey          string `env:"YATIVO_API_KEY" help:"API key, with which tokens are minted"`
+	APIKeyFile      string `env:"YATIVO_API_KEY_FILE" help:"file that holds the API key; read again at each mint"`
+	APISecret       string `env:"YATIVO_API_SECRET" help:"secret of the API key"`
+	APISecretFile   string `env:"YATIVO_API_SECRET_FILE" help:"file that holds the secret; read again at each mint"`
+	AccessToken     string `env:"YATIVO_ACCESS_TOKEN" help:"a static access token, in place of the key and its secret"`
+	AccessTokenFile string `env:"YATIVO_ACCESS_TOKEN_FILE" help:"file that holds the access token; read again for each request"`
+	PageSize        string `env:"YATIVO_PAGE_SIZE, default=100" help:"customers to ask for in one request, 1 to 100"`
+	Timeout         string `env:"YATIVO_TIMEOUT, default=15s" help:"time for one HTTP request"`
+	MaxConcurrency  string `env:"YATIVO_MAX_CONCURRENCY, default=4" help:"page requests in flight, 1 to 64"`
+	RateLimit       string `env:"YATIVO_RATE_LIMIT, default=60" help:"requests in any rolling minute that the exporter allows itself, 1 to 100000"`
+	RateReserve     string `env:"YATIVO_RATE_RESERVE, default=0.5" help:"share of the API's own quota that is left to production traffic, from 0 to below 1"`
+
+	ListenAddress   string `env:"EXPORTER_LISTEN_ADDRESS, default=:10101" help:"address to serve on"`
+	WebConfigFile   string `env:"EXPORTER_WEB_CONFIG_FILE" help:"exporter-toolkit web configuration: TLS, client certificates, basic auth"`
+	RefreshInterval string `env:"EXPORTER_REFRESH_INTERVAL, default=60s" help:"time from one refresh to the next, at least 5s"`
+	BalanceInterval string `env:"EXPORTER_BALANCE_INTERVAL" help:"time from one refresh with balances to the next; 5m if unset, or the refresh interval if that is longer; 0 never asks for balances"`
+	MaxStaleness    string `env:"EXPORTER_MAX_STALENESS, default=15m" help:"age past which the customers' or the balances' series vanish; at least three intervals and three times the last walk"`
+	StateFile       string `env:"EXPORTER_STATE_FILE, default=data/state.db" help:"where it is remembered when each customer entered its status; none keeps that in memory"`
+	StalledAfter    string `env:"EXPORTER_STALLED_AFTER, default=otp_requested:24h,otp_verified:72h,kyc_initiated:24h,kyc_completed:72h,safe_deploying:15m" help:"time in a status past which a customer counts as stalled; a status that is not named keeps its default"`
+	AbandonedAfter  string `env:"EXPORTER_ABANDONED_AFTER, default=otp_requested:168h,otp_verified:168h,kyc_initiated:168h,kyc_completed:168h,safe_deploying:72h" help:"time in a status past which a customer counts as abandoned and no longer as stalled; same form"`
+	BreakerFailures string `env:"EXPORTER_BREAKER_FAILURES, default=5" help:"failed calls in a row that open the circuit breaker"`
+	BreakerCooldown string `env:"EXPORTER_BREAKER_COOLDOWN, default=30s" help:"time until an open circuit breaker probes the API"`
+	LogLevel        string `env:"EXPORTER_LOG_LEVEL, default=info" help:"debug, info, warn or error"`
+	LogFormat       string `env:"EXPORTER_LOG_FORMAT, default=auto" help:"text, json, or auto: text on a terminal and JSON elsewhere"`
+}
+
+// ReadEnvironment reads the variables as text, defaults filled in. A variable
+// that is set but empty counts as unset.
+func ReadEnvironment(lookup func(string) (string, bool)) (Environment, error) {
+	var env Environment
+	err := envconfig.ProcessWith(context.Background(), &envconfig.Config{
+		Target: &env,
+		Lookuper: lookuper(func(name string) (string, bool) {
+			value, ok := lookup(name)
+			return value, ok && value != ""
+		}),
+	})
+	return env, err
+}
+
+// lookuper makes a function an envconfig.Lookuper.
+type lookuper func(name string) (string, bool)
+
+func (l lookuper) Lookup(name string) (string, bool) { return l(name) }
+
+// Variable is one environment variable as it is documented.
+type Variable struct {
+	Name    string
+	Default string // "" if there is none
+	Help    string
+}
+
+// Variables lists the fields of Environment.
+func Variables() []Variable {
+	t := reflect.TypeFor[Environment]()
+	list := make([]Variable, 0, t.NumField())
+	for field := range t.Fields() {
+		tag := field.Tag
+		name, defaultValue, _ := strings.Cut(tag.Get("env"), ", default=")
+		list = append(list, Variable{name, defaultValue, tag.Get("help")})
+	}
+	return list
+}

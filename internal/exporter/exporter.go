@@ -1,0 +1,137 @@
+// Package exporter wires the machine together: the API client, the tracker of
+// time in status, the refresher and the HTTP server.
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	promversion "github.com/prometheus/common/version"
+
+	"yativo-card-exporter/apiclient"
+	"yativo-card-exporter/collector"
+	"yativo-card-exporter/internal/config"
+	"yativo-card-exporter/internal/onboarding"
+)
+
+// Exporter is the whole machine. Pages come in through the client; the
+// refresher folds them into a snapshot, with what the tracker remembers of each
+// customer; the handler shows the registry to whoever scrapes.
+type Exporter struct {
+	config    config.Config
+	version   string
+	logger    *slog.Logger
+	tracker   *onboarding.Tracker
+	refresher *collector.Refresher
+	handler   http.Handler
+}
+
+// New wires the machine together. Nothing runs yet; the tracker holds the state
+// file open until Close.
+func New(c config.Config, version string, logger *slog.Logger) (*Exporter, error) {
+	registry, err := newRegistry(version)
+	if err != nil {
+		return nil, err
+	}
+	client, err := NewClient(c, version, logger, registry)
+	if err != nil {
+		return nil, err
+	}
+	tracker, err := onboarding.Open(onboarding.Options{
+		Thresholds:      c.Thresholds,
+		RefreshInterval: c.RefreshInterval,
+		Path:            c.StateFile,
+		Logger:          logger,
+		Registerer:      registry,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the state file (EXPORTER_STATE_FILE): %w", err)
+	}
+	refresher := collector.NewRefresher(collector.Options{
+		Client:          client,
+		Tracker:         tracker,
+		RefreshInterval: c.RefreshInterval,
+		BalanceInterval: c.BalanceInterval,
+		MaxStaleness:    c.MaxStaleness,
+		Logger:          logger,
+		FirstPage:       func(page *apiclient.Page) { NewPace(c, client, page).warn(c.Thresholds, logger) },
+	})
+	if err := registry.Register(refresher); err != nil {
+		return nil, errors.Join(err, tracker.Close())
+	}
+	handler, err := newHandler(c, version, registry, refresher, logger)
+	if err != nil {
+		return nil, errors.Join(err, tracker.Close())
+	}
+	return &Exporter{c, version, logger, tracker, refresher, handler}, nil
+}
+
+// Handler serves everything that the exporter shows.
+func (e *Exporter) Handler() http.Handler { return e.handler }
+
+// Run refreshes and serves on listener until ctx ends, and returns nil if all
+// that was in flight has ended in order.
+func (e *Exporter) Run(ctx context.Context, listener net.Listener) error {
+	e.logger.Info("starting", "version", e.version, "api", e.config.BaseURL.Redacted(),
+		"refresh_interval", e.config.RefreshInterval, "balance_interval", e.config.BalanceInterval)
+	ctx, stop := context.WithCancel(ctx)
+	var refreshing sync.WaitGroup
+	refreshing.Go(func() { e.refresher.Run(ctx) })
+	err := serveHTTP(ctx, listener, newServer(e.handler, e.logger), e.config.WebConfigFile, e.logger)
+	stop()
+	refreshing.Wait()
+	e.logger.Info("stopped")
+	return err
+}
+
+// Close lets the state file go.
+func (e *Exporter) Close() error { return e.tracker.Close() }
+
+// newRegistry returns a registry with the metrics of the process itself.
+func newRegistry(version string) (*prometheus.Registry, error) {
+	promversion.Version = version
+	registry := prometheus.NewRegistry()
+	for _, c := range []prometheus.Collector{
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		versioncollector.NewCollector("yativo_exporter"),
+	} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return registry, nil
+}
+
+// NewClient returns the API client that the configuration means.
+func NewClient(c config.Config, version string, logger *slog.Logger, registerer prometheus.Registerer) (*apiclient.Client, error) {
+	return apiclient.New(apiclient.Options{
+		BaseURL:         c.BaseURL,
+		TokenPath:       c.TokenPath,
+		UserAgent:       "yativo-card-exporter/" + version,
+		APIKey:          c.APIKey,
+		APISecret:       c.APISecret,
+		AccessToken:     c.AccessToken,
+		PageSize:        c.PageSize,
+		Timeout:         c.Timeout,
+		MaxConcurrency:  c.MaxConcurrency,
+		RateLimit:       c.RateLimit,
+		RateReserve:     c.RateReserve,
+		RefreshInterval: c.RefreshInterval,
+		BreakerFailures: c.BreakerFailures,
+		BreakerCooldown: c.BreakerCooldown,
+		Random:          rand.Float64,
+		Transport:       apiclient.NewTransport(c.MaxConcurrency),
+		Logger:          logger,
+		Registerer:      registerer,
+	})
+}

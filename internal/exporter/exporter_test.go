@@ -1,0 +1,71 @@
+package exporter
+
+import (
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"yativo-card-exporter/internal/config"
+	"yativo-card-exporter/internal/sandbox"
+)
+
+// environ is an environment for tests.
+type environ map[string]string
+
+func (e environ) lookup(name string) (string, bool) {
+	value, ok := e[name]
+	return value, ok
+}
+
+// serve serves a sandbox and returns an environment that points at it, with the
+// other variables.
+func serve(t *testing.T, api *sandbox.Sandbox, others environ) environ {
+	t.Helper()
+	server := httptest.NewServer(api)
+	t.Cleanup(server.Close)
+	env := environ{
+		"YATIVO_BASE_URL":     server.URL + sandbox.BasePath,
+		"YATIVO_API_KEY":      sandbox.DefaultAPIKey,
+		"YATIVO_API_SECRET":   sandbox.DefaultAPISecret,
+		"EXPORTER_STATE_FILE": "none",
+	}
+	maps.Copy(env, others)
+	return env
+}
+
+// newTestExporter returns an exporter of a sandbox, with the environment's
+// variables over the defaults, that has not refreshed yet.
+func newTestExporter(t *testing.T, api *sandbox.Sandbox, env environ) *Exporter {
+	t.Helper()
+	c, err := config.Read(serve(t, api, env).lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(c, "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// get asks the exporter's handler, as a client on host.
+func (e *Exporter) get(t *testing.T, target, host string) (status int, body string) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+	r.Host = host
+	w := httptest.NewRecorder()
+	e.handler.ServeHTTP(w, r)
+	text, err := io.ReadAll(w.Result().Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Code, string(text)
+}

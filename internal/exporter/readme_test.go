@@ -1,0 +1,157 @@
+package exporter
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"yativo-card-exporter/internal/config"
+	"yativo-card-exporter/internal/sandbox"
+)
+
+const readmeFile = "../../README.md"
+
+// readme returns the README's text.
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(readmeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// section returns the text below a heading of the second level.
+func section(t *testing.T, text, heading string) string {
+	t.Helper()
+	_, below, found := strings.Cut(text, "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("the README has no section %q", heading)
+	}
+	below, _, _ = strings.Cut(below, "\n## ")
+	return below
+}
+
+func TestReadmeBeginsWithTheTwoCommands(t *testing.T) {
+	_, block, _ := strings.Cut(readme(t), "```sh\n")
+	block, _, _ = strings.Cut(block, "```")
+	var commands []string
+	for line := range strings.Lines(block) {
+		command, _, _ := strings.Cut(line, "#")
+		commands = append(commands, strings.TrimSpace(command))
+	}
+	if diff := gocmp.Diff([]string{"go run . demo", "make test"}, commands); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestReadmeListsTheConfiguration(t *testing.T) {
+	var rows []string
+	for _, v := range config.Variables() {
+		defaultValue := ""
+		if v.Default != "" {
+			defaultValue = "`" + v.Default + "`"
+		}
+		rows = append(rows, "| `"+v.Name+"` | "+defaultValue+" | "+v.Help+" |")
+	}
+	compareRows(t, section(t, readme(t), "Configuration"), rows)
+}
+
+func TestReadmeListsTheMetrics(t *testing.T) {
+	var rows []string
+	for _, m := range exportedFamilies(t) {
+		labels := ""
+		if len(m.labels) > 0 {
+			labels = "`" + strings.Join(m.labels, "`, `") + "`"
+		}
+		// What all cached metrics say is said once above the table.
+		help, _, _ := strings.Cut(m.help, " Cached from ")
+		rows = append(rows, "| `"+m.name+"` | "+m.kind+" | "+labels+" | "+help+" |")
+	}
+	compareRows(t, section(t, readme(t), "Metrics"), rows)
+}
+
+// exportedFamily is a metric as the exposition describes it.
+type exportedFamily struct {
+	name, kind, help string
+	labels           []string
+}
+
+// exportedFamilies are the exporter's own metrics, as a scrape shows them after
+// one refresh of a sandbox in which every one of them has a value.
+func exportedFamilies(t *testing.T) []exportedFamily {
+	t.Helper()
+	e := newTestExporter(t, sandbox.New(sandbox.Options{Seed: 1, Customers: 250}), nil)
+	e.refresher.Refresh(context.Background())
+	_, text := e.get(t, "/metrics", "localhost")
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	parsed, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var families []exportedFamily
+	for name, f := range parsed {
+		if !strings.HasPrefix(name, "yativo_") {
+			continue
+		}
+		families = append(families, exportedFamily{
+			name: name, kind: strings.ToLower(f.GetType().String()), help: f.GetHelp(), labels: labelsOf(f),
+		})
+	}
+	slices.SortFunc(families, func(a, b exportedFamily) int {
+		return cmp.Or(cmp.Compare(group(a.name), group(b.name)), cmp.Compare(a.name, b.name))
+	})
+	return families
+}
+
+// group puts the customers' metrics before the exporter's own.
+func group(name string) int {
+	for i, prefix := range []string{"yativo_card_", "yativo_up", "yativo_exporter_"} {
+		if strings.HasPrefix(name, prefix) {
+			return i
+		}
+	}
+	return 3
+}
+
+func labelsOf(f *dto.MetricFamily) []string {
+	var labels []string
+	for _, pair := range f.GetMetric()[0].GetLabel() {
+		labels = append(labels, pair.GetName())
+	}
+	return labels
+}
+
+// compareRows holds the rows of the one table in text against what the code
+// says. Set README=write in the environment to write them.
+func compareRows(t *testing.T, text string, want []string) {
+	t.Helper()
+	header := regexp.MustCompile(`(?m)^\|(---\|)+\n`).FindStringIndex(text)
+	if header == nil {
+		t.Fatal("the section has no table")
+	}
+	table, _, _ := strings.Cut(text[header[1]:], "\n\n")
+	got := strings.Split(strings.TrimRight(table, "\n"), "\n")
+	diff := gocmp.Diff(want, got)
+	if diff == "" {
+		return
+	}
+	if os.Getenv("README") == "write" {
+		all := readme(t)
+		all = strings.Replace(all, text, strings.Replace(text, table, strings.Join(want, "\n"), 1), 1)
+		if err := os.WriteFile(readmeFile, []byte(all), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Errorf("the README and the code differ (-code +README); README=write go test ./internal/exporter writes it:\n%s", diff)
+}
