@@ -12,7 +12,7 @@ RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
 # The first run waits inside the tests for tools that are still being built.
 TIMEOUT := 20m
 
-.PHONY: help build test unit e2e lint tools bench docs soak demo stack release clean
+.PHONY: help build test unit e2e lint tools bench docs soak demo stack release lines clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
@@ -75,6 +75,9 @@ stack: ## sandbox, exporter, real Prometheus and Alertmanager; pages are printed
 
 release: ## static binaries with checksums, into dist/
 	VERSION='$(VERSION)' deploy/release.sh
+
+lines: ## lines of code of the product, without comments, blank lines and tests
+	@go run ./tools/house
 
 clean: ## remove what was built, the tools included
 	rm -rf yativo-card-exporter dist .tools

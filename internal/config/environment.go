@@ -1,11 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"reflect"
 	"strings"
 
 	"github.com/sethvargo/go-envconfig"
+
+	"yativo-card-exporter/internal/onboarding"
 )
 
 // Environment is the configuration as it is written, each variable said once:
@@ -33,8 +36,8 @@ type Environment struct {
 	BalanceInterval string `env:"EXPORTER_BALANCE_INTERVAL" help:"time from one refresh with balances to the next; 5m if unset, or the refresh interval if that is longer; 0 never asks for balances"`
 	MaxStaleness    string `env:"EXPORTER_MAX_STALENESS, default=15m" help:"age past which the customers' or the balances' series vanish; at least three intervals and three times the last walk"`
 	StateFile       string `env:"EXPORTER_STATE_FILE, default=data/state.db" help:"where it is remembered when each customer entered its status; none keeps that in memory"`
-	StalledAfter    string `env:"EXPORTER_STALLED_AFTER, default=otp_requested:24h,otp_verified:72h,kyc_initiated:24h,kyc_completed:72h,safe_deploying:15m" help:"time in a status past which a customer counts as stalled; a status that is not named keeps its default"`
-	AbandonedAfter  string `env:"EXPORTER_ABANDONED_AFTER, default=otp_requested:168h,otp_verified:168h,kyc_initiated:168h,kyc_completed:168h,safe_deploying:72h" help:"time in a status past which a customer counts as abandoned and no longer as stalled; same form"`
+	StalledAfter    string `env:"EXPORTER_STALLED_AFTER" help:"time in a status past which a customer counts as stalled; a status that is not named keeps its default"`
+	AbandonedAfter  string `env:"EXPORTER_ABANDONED_AFTER" help:"time in a status past which a customer counts as abandoned and no longer as stalled; same form"`
 	BreakerFailures string `env:"EXPORTER_BREAKER_FAILURES, default=5" help:"failed calls in a row that open the circuit breaker"`
 	BreakerCooldown string `env:"EXPORTER_BREAKER_COOLDOWN, default=30s" help:"time until an open circuit breaker probes the API"`
 	LogLevel        string `env:"EXPORTER_LOG_LEVEL, default=info" help:"debug, info, warn or error"`
@@ -67,14 +70,19 @@ type Variable struct {
 	Help    string
 }
 
-// Variables lists the fields of Environment.
+// Variables lists the fields of Environment. The defaults of the thresholds are
+// the domain's.
 func Variables() []Variable {
+	thresholds := onboarding.DefaultThresholds()
+	domain := map[string]string{
+		"EXPORTER_STALLED_AFTER":   formatPerStatus(thresholds.Stalled),
+		"EXPORTER_ABANDONED_AFTER": formatPerStatus(thresholds.Abandoned),
+	}
 	t := reflect.TypeFor[Environment]()
 	list := make([]Variable, 0, t.NumField())
 	for field := range t.Fields() {
-		tag := field.Tag
-		name, defaultValue, _ := strings.Cut(tag.Get("env"), ", default=")
-		list = append(list, Variable{name, defaultValue, tag.Get("help")})
+		name, defaultValue, _ := strings.Cut(field.Tag.Get("env"), ", default=")
+		list = append(list, Variable{name, cmp.Or(defaultValue, domain[name]), field.Tag.Get("help")})
 	}
 	return list
 }

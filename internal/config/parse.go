@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
-
-	"yativo-card-exporter/internal/onboarding"
 )
 
 // problems collects what is wrong with the configuration, so that all of it is
@@ -106,35 +104,6 @@ func (p *problems) webConfig(variable, path string) string {
 		}
 	}
 	return path
-}
-
-func (p *problems) thresholds(stalledAfter, abandonedAfter string) onboarding.Thresholds {
-	t := onboarding.DefaultThresholds()
-	p.perStatus("EXPORTER_STALLED_AFTER", stalledAfter, &t.Stalled)
-	p.perStatus("EXPORTER_ABANDONED_AFTER", abandonedAfter, &t.Abandoned)
-	for _, s := range onboarding.WaitingStatuses() {
-		if t.Stalled[s] >= t.Abandoned[s] {
-			p.add("EXPORTER_ABANDONED_AFTER", "%s must be longer than it is in EXPORTER_STALLED_AFTER", s)
-		}
-	}
-	return t
-}
-
-// perStatus reads status:duration pairs, separated by commas.
-func (p *problems) perStatus(variable, value string, to *[onboarding.NumStatuses]time.Duration) {
-	for i, entry := range strings.Split(value, ",") {
-		name, text, _ := strings.Cut(strings.TrimSpace(entry), ":")
-		status, _ := onboarding.ParseStatus(strings.TrimSpace(name))
-		d, err := time.ParseDuration(strings.TrimSpace(text))
-		switch {
-		case !status.Waits():
-			p.add(variable, "entry %d does not begin with one of otp_requested:, otp_verified:, kyc_initiated:, kyc_completed:, safe_deploying:", i+1)
-		case err != nil || d < time.Second || d > maxDuration:
-			p.add(variable, "%s must be a duration such as 15m or 72h, at least 1s and at most a year", status)
-		default:
-			to[status] = d
-		}
-	}
 }
 
 func (p *problems) log(level, format string) Log {

@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -41,7 +42,7 @@ func (h *stalledHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if name := r.URL.Query().Get("flow_status"); name != "" {
 		status, _ := onboarding.ParseStatus(name)
 		if !status.Waits() {
-			answer(w, http.StatusBadRequest, "flow_status must be one of otp_requested, otp_verified, kyc_initiated, kyc_completed, safe_deploying.\n")
+			answer(w, http.StatusBadRequest, fmt.Sprintf("flow_status must be one of %s.\n", statuses))
 			return
 		}
 		statuses = []onboarding.Status{status}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestLinesOfCode(t *testing.T) {
+	repository := fstest.MapFS{
+		"main.go":                     {Data: []byte("// A comment.\npackage main\n\nfunc main() { print(1) } // one more\n")},
+		"apiclient/call.go":           {Data: []byte("package apiclient\n\n/* two\n\nlines */\nconst text = `first\n\nthird\n`\n\nvar (\n\ta = 1\n)\n")},
+		"apiclient/call_test.go":      {Data: []byte("package apiclient\n")},
+		"apiclient/page/page.go":      {Data: []byte("package page\n")},
+		"apiclient/testdata/input.go": {Data: []byte("not Go")},
+		"alerts/render.go":            {Data: []byte("package alerts\n")},
+		"internal/sandbox/api.go":     {Data: []byte("package sandbox\n")},
+		"internal/cli/cli.go":         {Data: []byte("package cli\n\nimport \"fmt\"\n")},
+	}
+	sources, err := readSources(repository)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{".": 2, "apiclient": 7, "apiclient/page": 1, "internal/cli": 2}
+	if diff := cmp.Diff(want, linesPerFolder(sources)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestLinesOfAFunction(t *testing.T) {
+	got, err := functions(source{"a/b.go", []byte("package b\n\n// Doc.\nfunc one() {}\n\nfunc (t T) three(\n) {\n}\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []function{{"a/b.go: one", 1}, {"a/b.go: three", 3}}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(function{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
