@@ -13,13 +13,15 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"yativo-card-exporter/internal/exitcode"
 )
 
 // RulesFile is the name of the rule file that is checked in and that -o writes.
 const RulesFile = "yativo-card.rules.yml"
 
 // Command runs the alerts command and returns its exit code: 0, 1 if nothing
-// could be written, 2 for parameters that cannot be used.
+// could be written, 64 for parameters that cannot be used.
 func Command(args []string, stdout, stderr io.Writer) int {
 	p := DefaultParams()
 	set := flag.NewFlagSet("alerts", flag.ContinueOnError)
@@ -47,17 +49,17 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	})
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		return 0
+		return exitcode.OK
 	case err != nil:
-		return 2
+		return exitcode.Usage
 	case set.NArg() > 0:
 		fmt.Fprintf(stderr, "alerts: unexpected argument %q; all parameters are flags, see -help\n", set.Arg(0))
-		return 2
+		return exitcode.Usage
 	}
 	rules, err := Render(p)
 	if err != nil {
 		fmt.Fprintf(stderr, "alerts: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nalerts: "))
-		return 2
+		return exitcode.Usage
 	}
 	if *folder == "" {
 		_, err = stdout.Write(rules)
@@ -66,9 +68,9 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "alerts: write the alert pack: %v\n", err)
-		return 1
+		return exitcode.Failed
 	}
-	return 0
+	return exitcode.OK
 }
 
 // writePack writes the rules and all the files that need no parameters.

@@ -267,8 +267,8 @@ func TestBadParametersAreNamed(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		code := alerts.Command(test.args, &stdout, &stderr)
-		if code != 2 || stdout.Len() > 0 || !strings.Contains(stderr.String(), test.want) {
-			t.Errorf("alerts %v: exit code %d, stderr %q; want 2 and %q", test.args, code, stderr.String(), test.want)
+		if code != 64 || stdout.Len() > 0 || !strings.Contains(stderr.String(), test.want) {
+			t.Errorf("alerts %v: exit code %d, stderr %q; want 64 and %q", test.args, code, stderr.String(), test.want)
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"yativo-card-exporter/internal/exitcode"
 )
 
 //go:generate go run -C ../tools/dashboards . ../../dashboards
@@ -38,7 +40,7 @@ The names are %s; all are meant if there is none.
 `
 
 // Command runs the dashboards command and returns its exit code: 0, 1 if
-// nothing could be written, 2 for arguments that cannot be used.
+// nothing could be written, 64 for arguments that cannot be used.
 func Command(args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("dashboards", flag.ContinueOnError)
 	set.SetOutput(stderr)
@@ -50,18 +52,18 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	runbookURL := set.String("runbook-url", defaultRunbookURL, "`address` of the runbook that the dashboards link to")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		return 0
+		return exitcode.OK
 	case err != nil:
-		return 2
+		return exitcode.Usage
 	case !isAddress(*runbookURL):
 		fmt.Fprintf(stderr, "dashboards: -runbook-url is %q, must be an http or https address\n", *runbookURL)
-		return 2
+		return exitcode.Usage
 	}
 	names := set.Args()
 	for _, name := range names {
 		if !slices.Contains(Names(), name) {
 			fmt.Fprintf(stderr, "dashboards: there is no dashboard %q, use %s\n", name, strings.Join(Names(), ", "))
-			return 2
+			return exitcode.Usage
 		}
 	}
 	if len(names) == 0 {
@@ -69,9 +71,9 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	}
 	if err := write(names, *folder, *runbookURL, stdout); err != nil {
 		fmt.Fprintf(stderr, "dashboards: write the dashboards: %v\n", err)
-		return 1
+		return exitcode.Failed
 	}
-	return 0
+	return exitcode.OK
 }
 
 // Names lists the dashboards in the order in which they are read.

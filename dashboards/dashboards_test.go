@@ -101,8 +101,8 @@ func TestWrongArgumentsAreNamed(t *testing.T) {
 		`-runbook-url is "wiki", must be an http or https address`:              {"-runbook-url", "wiki"},
 		"flag provided but not defined":                                         {"-folder", "x"},
 	} {
-		if code, stdout, stderr := run(t, args...); code != 2 || stdout != "" || !strings.Contains(stderr, want) {
-			t.Errorf("dashboards %v: exit %d, stdout %q, stderr %q; want exit 2 and %q", args, code, stdout, stderr, want)
+		if code, stdout, stderr := run(t, args...); code != 64 || stdout != "" || !strings.Contains(stderr, want) {
+			t.Errorf("dashboards %v: exit %d, stdout %q, stderr %q; want exit 64 and %q", args, code, stdout, stderr, want)
 		}
 	}
 	if code, _, stderr := run(t, "-h"); code != 0 || !strings.Contains(stderr, "onboarding, balances, exporter") {

@@ -43,6 +43,9 @@ func TestUnitConfiguresTheExporter(t *testing.T) {
 	if len(has["StateDirectory"]) != 1 || !strings.Contains(strings.Join(has["Environment"], " "), "EXPORTER_STATE_FILE=%S/"+has["StateDirectory"][0]+"/") {
 		t.Errorf("the state file is not in the state directory %v", has["StateDirectory"])
 	}
+	if got := strings.Join(has["RestartPreventExitStatus"], " "); got != "64 78" {
+		t.Errorf("restart is prevented for the exit codes %s, want those of a wrong command line and a wrong configuration, 64 78", got)
+	}
 	environment, err := os.ReadFile("../systemd/exporter.env")
 	if err != nil {
 		t.Fatal(err)

@@ -14,14 +14,8 @@ import (
 	"yativo-card-exporter/alerts"
 	"yativo-card-exporter/dashboards"
 	"yativo-card-exporter/internal/config"
+	"yativo-card-exporter/internal/exitcode"
 	"yativo-card-exporter/internal/exporter"
-)
-
-// The exit codes.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2 // the command line or the configuration is wrong
 )
 
 // Process is what a command has of the process that it runs in.
@@ -119,19 +113,19 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // exitCode reports err, if there is one, and returns the exit code it means.
 func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
-		return exitOK
+		return exitcode.OK
 	}
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)
 	}
 	fmt.Fprintf(stderr, "yativo-card-exporter: %s\n", err)
 	if _, ok := errors.AsType[usageError](err); ok {
-		return exitUsage
+		return exitcode.Usage
 	}
 	if _, ok := errors.AsType[*config.Error](err); ok {
-		return exitUsage
+		return exitcode.Config
 	}
-	return exitFailed
+	return exitcode.Failed
 }
 
 // withoutArguments makes a command of one that has no flags but those for help.
@@ -151,7 +145,7 @@ func withoutArguments(run func(ctx context.Context, p Process) error) func(ctx c
 // withOwnMessages makes a command of one that says itself what went wrong.
 func withOwnMessages(run func(args []string, stdout, stderr io.Writer) int) func(ctx context.Context, p Process) error {
 	return func(_ context.Context, p Process) error {
-		if code := run(p.Args, p.Stdout, p.Stderr); code != exitOK {
+		if code := run(p.Args, p.Stdout, p.Stderr); code != exitcode.OK {
 			return exitError(code)
 		}
 		return nil

@@ -26,7 +26,8 @@ import (
 const (
 	exitOK     = 0
 	exitFailed = 1
-	exitUsage  = 2
+	exitUsage  = 64
+	exitConfig = 78
 )
 
 // environ is an environment for tests.
@@ -55,7 +56,7 @@ func TestCommandLine(t *testing.T) {
 		"help":                {[]string{"--help"}, exitOK, "YATIVO_RATE_RESERVE"},
 		"unknown command":     {[]string{"export"}, exitUsage, `no command "export"`},
 		"too many arguments":  {[]string{"check", "now"}, exitUsage, `"now"`},
-		"no configuration":    {nil, exitUsage, "YATIVO_API_KEY"},
+		"no configuration":    {nil, exitConfig, "YATIVO_API_KEY"},
 		"alert rules":         {[]string{"alerts"}, exitOK, "alert: YativoCardKYCStalled"},
 		"alert rules nowhere": {[]string{"alerts", "-time-scale", "0"}, exitUsage, "-time-scale"},
 		"dashboards":          {[]string{"dashboards", "onboarding"}, exitOK, `"uid": "yativo-card-onboarding"`},

@@ -24,7 +24,7 @@ func healthcheck(ctx context.Context, p Process) error {
 	}
 	host, port, err := net.SplitHostPort(env.ListenAddress)
 	if err != nil {
-		return usageError("EXPORTER_LISTEN_ADDRESS: must be host:port or :port")
+		return &config.Error{Problems: []string{"EXPORTER_LISTEN_ADDRESS: must be host:port or :port"}}
 	}
 	if host == "" || host == "0.0.0.0" || host == "::" {
 		host = "127.0.0.1"

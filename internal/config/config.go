@@ -85,9 +85,9 @@ func Read(lookup func(string) (string, bool)) (Config, error) {
 
 // Error lists everything that is wrong with the configuration.
 type Error struct {
-	problems []string // each begins with the name of its variable
+	Problems []string // each begins with the name of its variable
 }
 
 func (e *Error) Error() string {
-	return "the configuration is wrong:\n  " + strings.Join(e.problems, "\n  ")
+	return "the configuration is wrong:\n  " + strings.Join(e.Problems, "\n  ")
 }

@@ -27,7 +27,7 @@ func (p *problems) err() error {
 	if len(*p) == 0 {
 		return nil
 	}
-	return &Error{*p}
+	return &Error{Problems: *p}
 }
 
 func (p *problems) baseURL(variable, value string) *url.URL {

@@ -87,8 +87,8 @@ func TestVersion(t *testing.T) {
 func TestUnknownCommand(t *testing.T) {
 	t.Parallel()
 	got := runExporter(t, nil, "sevre")
-	if got.code != 2 || !strings.Contains(got.stderr, "sevre") {
-		t.Errorf("an unknown command exits %d and says %q; want 2 and its name", got.code, got.stderr)
+	if got.code != 64 || !strings.Contains(got.stderr, "sevre") {
+		t.Errorf("an unknown command exits %d and says %q; want 64 and its name", got.code, got.stderr)
 	}
 }
 
@@ -118,8 +118,8 @@ func TestBadConfigurationNamesEveryVariable(t *testing.T) {
 	}
 	for _, command := range []string{"", "serve", "check"} {
 		got := runExporter(t, wrong, strings.Fields(command)...)
-		if got.code != 2 {
-			t.Errorf("%q exits %d, want 2", command, got.code)
+		if got.code != 78 {
+			t.Errorf("%q exits %d, want 78", command, got.code)
 		}
 		for name := range wrong {
 			if !strings.Contains(got.stderr, name) {
@@ -136,8 +136,8 @@ func TestMissingCredentials(t *testing.T) {
 	t.Parallel()
 	for _, env := range []settings{{}, {"YATIVO_API_KEY": "", "YATIVO_API_SECRET": ""}, {"YATIVO_API_KEY": "k"}} {
 		got := runExporter(t, env)
-		if got.code != 2 || !strings.Contains(got.stderr, "YATIVO_API_SECRET") {
-			t.Errorf("with %v it exits %d and says %q; want 2 and the variable", env, got.code, got.stderr)
+		if got.code != 78 || !strings.Contains(got.stderr, "YATIVO_API_SECRET") {
+			t.Errorf("with %v it exits %d and says %q; want 78 and the variable", env, got.code, got.stderr)
 		}
 	}
 }

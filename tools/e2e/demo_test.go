@@ -111,8 +111,8 @@ func TestDemoRefusesWrongFlags(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"-scenario", "doom"}, {"-customers", "-1"}, {"-speed", "x"}, {"-tempo", "1"}, {"now"}} {
 		got := runExporter(t, nil, append([]string{"demo"}, args...)...)
-		if got.code != 2 || !strings.Contains(got.stderr, strings.TrimPrefix(args[0], "-")) {
-			t.Errorf("demo %q exits %d and says %q; want 2 and the flag", args, got.code, got.stderr)
+		if got.code != 64 || !strings.Contains(got.stderr, strings.TrimPrefix(args[0], "-")) {
+			t.Errorf("demo %q exits %d and says %q; want 64 and the flag", args, got.code, got.stderr)
 		}
 	}
 	if got := runExporter(t, nil, "demo", "-scenario", "doom"); !strings.Contains(got.stderr, "kyc-stall") {
