@@ -42,7 +42,6 @@ func Command(args []string, stdout, stderr io.Writer) int {
 		p.Jobs = jobs
 		return nil
 	})
-	set.Float64Var(&p.TimeScale, "time-scale", p.TimeScale, "divide every duration by this `number`, for rehearsals; windows and for stay at 10s at least, so scrape every few seconds")
 	set.Func("format", fmt.Sprintf("`%s|%s`: a rule file, which Mimir's ruler takes too, or a PrometheusRule object (default %q)", FormatPrometheus, FormatOperator, p.Format), func(s string) error {
 		p.Format = Format(s)
 		return nil

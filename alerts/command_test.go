@@ -4,15 +4,11 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v2"
 
 	"yativo-card-exporter/alerts"
@@ -124,77 +120,13 @@ func TestLabelsAndLinksReachEveryAlert(t *testing.T) {
 	}
 }
 
-// A rehearsal must differ in its durations, in all of them, and in nothing else.
-func TestTimeScaleDividesEveryDuration(t *testing.T) {
+// Whoever reads the template reads rules: it is YAML before it is rendered.
+func TestTemplateIsYAML(t *testing.T) {
 	t.Parallel()
-	const scale = 60
-	plain, scaled := parse(t, run(t)), parse(t, run(t, "-time-scale", "60"))
-
-	// What stands in brackets is a window with its step; what is compared or
-	// computed with seconds has five digits or more, or is a refresh interval.
-	windows := regexp.MustCompile(`\[(\w+)(?::(\w+))?\]`)
-	seconds := regexp.MustCompile(`\b[0-9]{5,}\b|interval_seconds > ([0-9.]+)`)
-	for i, r := range plain {
-		s := scaled[i]
-		type found struct {
-			text       string
-			fewScrapes bool
-		}
-		durations := func(r rule) []found {
-			all := []found{{r.For, true}, {r.KeepFiringFor, false}}
-			for _, text := range []string{r.Expr, r.Annotations["description"]} {
-				for _, match := range windows.FindAllStringSubmatch(text, -1) {
-					all = append(all, found{match[1], match[2] == ""}, found{match[2], false})
-				}
-			}
-			return slices.DeleteFunc(all, func(f found) bool { return f.text == "" })
-		}
-		before, after := durations(r), durations(s)
-		if len(before) != len(after) {
-			t.Fatalf("%s%s has %d durations, scaled %d", r.Record, r.Alert, len(before), len(after))
-		}
-		for j := range before {
-			// A for, or a window without a step, holds at least a few scrapes.
-			want := duration(t, before[j].text) / scale
-			if before[j].fewScrapes {
-				want = max(want, 10*time.Second)
-			}
-			if got := duration(t, after[j].text); got != want {
-				t.Errorf("%s%s: %s became %v, want %v", r.Record, r.Alert, before[j].text, got, want)
-			}
-		}
-		shape := func(r rule) string {
-			return seconds.ReplaceAllString(windows.ReplaceAllString(r.Expr, "[]"), "#")
-		}
-		rescaled := regexp.MustCompile(`\b(10080|1440|5760|21600|5)\b`).ReplaceAllStringFunc(shape(s), func(n string) string {
-			v, err := strconv.ParseFloat(n, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if v == 5 {
-				return n
-			}
-			return "#"
-		})
-		if want := shape(r); rescaled != want {
-			t.Errorf("%s%s differs in more than durations:\n%s\n%s", r.Record, r.Alert, rescaled, want)
-		}
+	template, rendered := parse(t, read(t, "rules.yml.tmpl")), parse(t, run(t))
+	if len(template) != len(rendered) {
+		t.Errorf("the template has %d rules, rendered %d", len(template), len(rendered))
 	}
-	if !bytes.Contains(run(t, "-time-scale", "60"), []byte("1440, 5760")) {
-		t.Error("the limits of silence are not 24 and 96 hours divided by 60, in seconds")
-	}
-	if !bytes.Contains(run(t, "-time-scale", "10000"), []byte("interval: 1s\n")) {
-		t.Error("the interval is not held at a second")
-	}
-}
-
-func duration(t *testing.T, s string) time.Duration {
-	t.Helper()
-	d, err := model.ParseDuration(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(d)
 }
 
 func TestOperatorFormatHoldsTheSameGroups(t *testing.T) {
@@ -259,8 +191,6 @@ func TestBadParametersAreNamed(t *testing.T) {
 		{[]string{"-dashboard-url", "http://g/?x=1"}, `-dashboard-url is "http://g/?x=1", must be`},
 		{[]string{"-job", ""}, "-job must name at least one job"},
 		{[]string{"-job", "a,,b"}, "-job must name at least one job, and none may be empty"},
-		{[]string{"-time-scale", "0"}, "-time-scale is 0, must be 1 to 10000"},
-		{[]string{"-time-scale", "NaN"}, "-time-scale is NaN, must be 1 to 10000"},
 		{[]string{"-format", "json"}, `-format is "json", must be prometheus or operator`},
 		{[]string{"-unknown"}, "flag provided but not defined: -unknown"},
 		{[]string{"rules"}, `unexpected argument "rules"`},
@@ -276,8 +206,8 @@ func TestBadParametersAreNamed(t *testing.T) {
 func TestEveryBadParameterIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
-	alerts.Command([]string{"-kyc-stalled-min", "0", "-time-scale", "0", "-format", "x"}, &stdout, &stderr)
-	for _, name := range []string{"alerts: -kyc-stalled-min", "alerts: -time-scale", "alerts: -format"} {
+	alerts.Command([]string{"-kyc-stalled-min", "0", "-safe-stalled-min", "0", "-format", "x"}, &stdout, &stderr)
+	for _, name := range []string{"alerts: -kyc-stalled-min", "alerts: -safe-stalled-min", "alerts: -format"} {
 		if !strings.Contains(stderr.String(), name) {
 			t.Errorf("stderr lacks %q: %s", name, stderr.String())
 		}

@@ -43,13 +43,8 @@ type Params struct {
 	RunbookURL     string            // The page with the runbook; alerts add an anchor.
 	DashboardURL   string            // Grafana's root; alerts add the dashboard's path.
 	Jobs           []string          // The scrape jobs that must exist; alerts watch other jobs once they were seen.
-	TimeScale      float64           // Divides every duration, for rehearsals; 1 to 10000. Windows and for stay at 10 s.
 	Format         Format
 }
-
-// fewScrapes is what a rehearsal leaves of a window and of a for: a window that
-// holds no two scrapes sees nothing, and before the first scrape all is absent.
-const fewScrapes = 10 * time.Second
 
 // DefaultParams are the parameters of the checked-in rule file. Its links work
 // where exporter and Grafana run on the reader's own machine.
@@ -62,7 +57,6 @@ func DefaultParams() Params {
 		RunbookURL:     "http://localhost:10101/runbook",
 		DashboardURL:   "http://localhost:3000",
 		Jobs:           []string{"yativo-card-exporter"},
-		TimeScale:      1,
 		Format:         FormatPrometheus,
 	}
 }
@@ -97,7 +91,6 @@ func (p Params) Validate() error {
 	check(isBase(p.RunbookURL), "-runbook-url is %q, must be an http or https address without query or fragment", p.RunbookURL)
 	check(isBase(p.DashboardURL), "-dashboard-url is %q, must be an http or https address without query or fragment", p.DashboardURL)
 	check(len(p.Jobs) > 0 && !slices.Contains(p.Jobs, ""), "-job must name at least one job, and none may be empty")
-	check(p.TimeScale >= 1 && p.TimeScale <= 10000, "-time-scale is %v, must be 1 to 10000", p.TimeScale)
 	check(p.Format == FormatPrometheus || p.Format == FormatOperator, "-format is %q, must be %s or %s",
 		p.Format, FormatPrometheus, FormatOperator)
 	return errors.Join(problems...)
@@ -116,25 +109,15 @@ func Render(p Params) ([]byte, error) {
 		return nil, err
 	}
 	// Prometheus' own templates use the usual delimiters.
-	t, err := template.New("rules.yml.tmpl").Delims("<<", ">>").Funcs(p.funcs()).ParseFS(files, "rules.yml.tmpl")
+	t, err := template.New("rules.yml.tmpl").Delims("<<", ">>").ParseFS(files, "rules.yml.tmpl")
 	if err != nil {
 		return nil, fmt.Errorf("parse the embedded rules: %w", err)
 	}
-	type severity struct {
-		Severity string
-		Min      int
-	}
-	type part struct{ Name, For, KeepFiringFor string }
 	var rules bytes.Buffer
 	err = t.Execute(&rules, struct {
 		Params
-		SafeSeverities []severity
-		Parts          []part
-	}{
-		p,
-		[]severity{{"warning", 1}, {"critical", p.SafeStalledMin}},
-		[]part{{"customers", "10m", "5m"}, {"balances", "20m", "2m"}},
-	})
+		DashboardURL, MoreLabels, JobMatcher, OrAbsentJobs string
+	}{p, strings.TrimSuffix(p.DashboardURL, "/"), moreLabels(p.Labels), jobMatcher(p.Jobs), orAbsentJobs(p.Jobs)})
 	if err != nil {
 		return nil, fmt.Errorf("render the embedded rules: %w", err)
 	}
@@ -144,85 +127,36 @@ func Render(p Params) ([]byte, error) {
 	return rules.Bytes(), nil
 }
 
-// funcs are what the template calls.
-func (p Params) funcs() template.FuncMap {
-	scaled := func(d time.Duration) time.Duration { return time.Duration(float64(d) / p.TimeScale) }
-	seconds := func(d time.Duration) string { return strconv.FormatFloat(scaled(d).Seconds(), 'f', -1, 64) }
-	duration := func(s string) (string, error) {
-		d, err := model.ParseDuration(s)
-		return model.Duration(scaled(time.Duration(d))).String(), err
-	}
-	few := func(s string) (string, error) {
-		d, err := model.ParseDuration(s)
-		return model.Duration(max(scaled(time.Duration(d)), fewScrapes)).String(), err
-	}
-	return template.FuncMap{
-		"d":       duration,
-		"few":     few,
-		"seconds": seconds,
-		"s": func(s string) (string, error) {
-			d, err := model.ParseDuration(s)
-			return seconds(time.Duration(d)), err
-		},
-		// A group evaluated many times a second would only load Prometheus.
-		"interval": func() string { return model.Duration(max(scaled(time.Minute), time.Second)).String() },
-		"quote":    strconv.Quote,
-		"jobs": func() string {
-			quoted := make([]string, len(p.Jobs))
-			for i, job := range p.Jobs {
-				quoted[i] = regexp.QuoteMeta(job)
-			}
-			if len(quoted) == 1 {
-				return "job=" + strconv.Quote(p.Jobs[0])
-			}
-			return "job=~" + strconv.Quote(strings.Join(quoted, "|"))
-		},
-		"labels": p.labels,
-		"links":  p.links,
-		"ask": func(format, metric string, labels ...string) (string, error) {
-			hold, err := few("12h")
-			return ask(format, metric, hold, labels), err
-		},
-	}
-}
-
-// labels are those of an alert, as lines of YAML.
-func (p Params) labels(severity string) string {
+// moreLabels are the lines of YAML that follow the last label of an alert.
+func moreLabels(labels map[string]string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "        labels:\n          severity: %s", severity)
-	for _, name := range slices.Sorted(maps.Keys(p.Labels)) {
-		fmt.Fprintf(&b, "\n          %s: %q", name, p.Labels[name])
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		fmt.Fprintf(&b, "\n          %s: %q", name, labels[name])
 	}
 	return b.String()
 }
 
-// links are the annotations of an alert that lead on, as lines of YAML. Without
-// a job the dashboard is left to choose one.
-func (p Params) links(alert, dashboard string, job bool) string {
-	query := ""
-	if job {
-		query = "?var-job={{ $labels.job | urlquery }}"
+// jobMatcher selects the jobs in PromQL, without a regular expression if there
+// is only one.
+func jobMatcher(jobs []string) string {
+	if len(jobs) == 1 {
+		return "job=" + strconv.Quote(jobs[0])
 	}
-	return fmt.Sprintf("          runbook_url: '%s#%s'\n          dashboard_url: '%s/d/yativo-card-%s%s'",
-		p.RunbookURL, strings.ToLower(alert), strings.TrimSuffix(p.DashboardURL, "/"), dashboard, query)
+	quoted := make([]string, len(jobs))
+	for i, job := range jobs {
+		quoted[i] = regexp.QuoteMeta(job)
+	}
+	return "job=~" + strconv.Quote(strings.Join(quoted, "|"))
 }
 
-// ask is an annotation's question for the last value of another series of the
-// same program. A label is matched with the alert's own value of that name, or
-// with the literal behind its equals sign.
-func ask(format, metric, hold string, labels []string) string {
-	var matchers, values []string
-	for _, label := range labels {
-		name, literal, fixed := strings.Cut(label, "=")
-		if fixed {
-			matchers = append(matchers, fmt.Sprintf(`%s=\"%s\"`, name, literal))
-			continue
-		}
-		matchers = append(matchers, name+"=%q")
-		values = append(values, "$labels."+name)
+// orAbsentJobs are the lines of PromQL that yield an element for each job
+// without a target.
+func orAbsentJobs(jobs []string) string {
+	var b strings.Builder
+	for _, job := range jobs {
+		fmt.Fprintf(&b, "\n              or absent(up{job=%q})", job)
 	}
-	return fmt.Sprintf(`{{ with printf "max(last_over_time(%s{%s}[%s]))" %s | query }}{{ . | first | value | %s }}{{ else }}unknown{{ end }}`,
-		metric, strings.Join(matchers, ","), hold, strings.Join(values, " "), format)
+	return b.String()
 }
 
 // prometheusRule wraps a rule file into the object that the Prometheus operator
