@@ -12,7 +12,7 @@ RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
 # The first run waits inside the tests for tools that are still being built.
 TIMEOUT := 20m
 
-.PHONY: help build test unit e2e lint tools bench docs soak demo stack release lines clean
+.PHONY: help build test unit e2e lint tools bench rules docs soak demo stack release lines clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
@@ -58,6 +58,11 @@ tools: ## Prometheus, Alertmanager and the linters, into .tools/
 bench: ## whole processes against their peers and limits, as in docs/performance.md, and the benchmarks of parts
 	go run ./tools/bench
 	go test -run '^$$' -bench . -benchmem ./...
+
+rules: ## write the checked-in rule files anew from alerts/rules.yml.tmpl
+	go run . alerts > alerts/yativo-card.rules.yml
+	go run . alerts -format operator > deploy/kubernetes/prometheusrule.yaml
+	go test ./tools/rehearsal -count=1 -run TestDemoRulesAreTheShippedOnes -write
 
 docs: ## measure anew and write what docs/ says was measured
 	go test ./tools/bench/scaling -count=1 -timeout $(TIMEOUT) -write

@@ -3,6 +3,7 @@ package check_test
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,8 +34,8 @@ func TestComposePlaysTheDemoOrTheRealThing(t *testing.T) {
 	if got := strings.Join(demo.Services["exporter"].Command, " "); got != "demo -scenario kyc-stall" {
 		t.Errorf("without an environment the exporter runs %q", got)
 	}
-	if got := strings.Join(demo.Services["rules"].Command, " "); got != "alerts -o /pack -time-scale 360 -kyc-quiet-min 6h -kyc-quiet-max 6h" {
-		t.Errorf("without an environment the rules are those of %q", got)
+	if got := mounted(demo, "/etc/prometheus/yativo-card.rules.yml"); got != "deploy/prometheus/rehearsal.rules.yml" {
+		t.Errorf("without an environment the rules are %q", got)
 	}
 	content, err := os.ReadFile("../real.env")
 	if err != nil {
@@ -54,14 +55,28 @@ func TestComposePlaysTheDemoOrTheRealThing(t *testing.T) {
 	if key := exporter.Environment["YATIVO_API_KEY"]; key == nil || *key != "k" {
 		t.Errorf("the key does not reach the exporter: %v", key)
 	}
-	if got := strings.Join(filled.Services["rules"].Command, " "); got != "alerts -o /pack" {
-		t.Errorf("with real.env the rules are those of %q", got)
+	if got := mounted(filled, "/etc/prometheus/yativo-card.rules.yml"); got != "alerts/yativo-card.rules.yml" {
+		t.Errorf("with real.env the rules are %q", got)
 	}
 	var names []string
 	for name := range exporter.Environment {
 		names = append(names, name)
 	}
 	checkVariables(t, names)
+}
+
+// mounted is the file, counted from the repository's root, that Prometheus
+// finds there.
+func mounted(project *types.Project, target string) string {
+	for _, v := range project.Services["prometheus"].Volumes {
+		if v.Target == target {
+			file, err := filepath.Rel(filepath.Dir(project.WorkingDir), v.Source)
+			if err == nil {
+				return filepath.ToSlash(file)
+			}
+		}
+	}
+	return ""
 }
 
 // Everything is pinned, on loopback, locked down, and says whether it is well.
@@ -81,7 +96,7 @@ func TestComposeServicesAreKept(t *testing.T) {
 		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
 			t.Errorf("%s is not locked down", name)
 		}
-		if own := name == "exporter" || name == "receiver"; !own && name != "rules" && (s.HealthCheck == nil || len(s.HealthCheck.Test) == 0) {
+		if own := name == "exporter" || name == "receiver"; !own && (s.HealthCheck == nil || len(s.HealthCheck.Test) == 0) {
 			t.Errorf("%s does not say whether it is well", name)
 		}
 		for _, v := range s.Volumes {

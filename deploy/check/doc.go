@@ -3,5 +3,3 @@
 // loader, systemd's. It is a module of its own, since the product needs none of
 // them.
 package check
-
-//go:generate sh -c "cd ../.. && go run . alerts -format operator > deploy/kubernetes/prometheusrule.yaml"

@@ -175,7 +175,7 @@ func TestRulesAndDashboardsAreTheShippedOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(file, product(t, "alerts", "-format", "operator")) {
-		t.Error("deploy/kubernetes/prometheusrule.yaml is not what alerts -format operator prints; run go generate -C deploy/check")
+		t.Error("deploy/kubernetes/prometheusrule.yaml is not what alerts -format operator prints; run make rules")
 	}
 	c := build(t)
 	if len(c.rules.Spec.Groups) == 0 {

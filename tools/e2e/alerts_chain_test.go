@@ -15,8 +15,8 @@ import (
 	"yativo-card-exporter/internal/sandbox"
 )
 
-// rehearsal is how much faster the rules run in the chain: a day in 9 seconds.
-const rehearsal = "10000"
+// haste is how much faster the rules run in the chain: a day in 9 seconds.
+const haste = 10000
 
 // chain is all that stands between the API and whoever is paged, for real:
 // sandbox, exporter, Prometheus, Alertmanager, a receiver.
@@ -52,7 +52,7 @@ func startChain(t *testing.T, scenario sandbox.Scenario) *chain {
 	}))
 	c.exporter.awaitReady()
 	c.manager = startAlertmanager(t, "group_wait: 30s", "group_wait: 1s", "group_interval: 5m", "group_interval: 5s")
-	rules := writeFile(t, t.TempDir(), "rules.yml", renderRules(t, "-time-scale", rehearsal))
+	rules := writeFile(t, t.TempDir(), "rules.yml", renderRehearsal(t, haste))
 	c.prometheus = startPrometheus(t, fmt.Sprintf(`
   - {job_name: yativo-card-exporter, static_configs: [{targets: [%q]}]}
 rule_files: [%q]

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"yativo-card-exporter/alerts"
+	"yativo-card-exporter/tools/rehearsal"
 	"yativo-card-exporter/tools/toolbox"
 )
 
@@ -24,6 +25,16 @@ func renderRules(t *testing.T, args ...string) string {
 		t.Fatalf("alerts %v: exit code %d: %s", args, code, stderr.String())
 	}
 	return stdout.String()
+}
+
+// renderRehearsal returns the same, with rules that run faster.
+func renderRehearsal(t *testing.T, factor float64, args ...string) string {
+	t.Helper()
+	rules, err := rehearsal.Hasten([]byte(renderRules(t, args...)), factor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(rules)
 }
 
 // runTool runs a tool to its end; it must succeed.
@@ -47,12 +58,12 @@ func writeFile(t *testing.T, folder, name, content string) string {
 func TestAlertRulesAreAccepted(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	for name, args := range map[string][]string{
-		"default.yml":   nil,
-		"rehearsal.yml": {"-time-scale", "1440"},
-		"jobs.yml":      {"-job", `cards-eu,cards.us,"odd"`, "-label", `note=a "quoted": #1`},
+	for name, rules := range map[string]string{
+		"default.yml":   renderRules(t),
+		"rehearsal.yml": renderRehearsal(t, 1440),
+		"jobs.yml":      renderRules(t, "-job", `cards-eu,cards.us,"odd"`, "-label", `note=a "quoted": #1`),
 	} {
-		path := writeFile(t, folder, name, renderRules(t, args...))
+		path := writeFile(t, folder, name, rules)
 		runTool(t, "promtool", "check", "rules", "--lint-fatal", path)
 	}
 	// With several jobs a regular expression is needed, and with one it is not.

@@ -9,8 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,16 +69,8 @@ func TestDashboardsShowAStallAndAnOutage(t *testing.T) {
 // at a pace at which they see something within seconds.
 func dashboardScrape(t *testing.T, address string) string {
 	t.Helper()
-	params := alerts.DefaultParams()
-	params.KYCQuietMin, params.KYCQuietMax, params.TimeScale = time.Hour, time.Hour, 600
-	rules, err := alerts.Render(params)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), alerts.RulesFile)
-	if err := os.WriteFile(file, rules, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	rules := renderRehearsal(t, 600, "-kyc-quiet-min", "1h", "-kyc-quiet-max", "1h")
+	file := writeFile(t, t.TempDir(), alerts.RulesFile, rules)
 	return fmt.Sprintf("  - {job_name: %s, static_configs: [{targets: [%q]}]}\nrule_files: [%q]\n", dashboardJob, address, file)
 }
 

@@ -42,7 +42,7 @@ func TestReplicasCountOnce(t *testing.T) {
 	first, second := replica(), replica()
 	other := startExporter(t, settingsFor(t, serveSandbox(t, still)))
 
-	rules := writeFile(t, t.TempDir(), "rules.yml", renderRules(t, "-time-scale", rehearsal, "-job", twinned+","+single))
+	rules := writeFile(t, t.TempDir(), "rules.yml", renderRehearsal(t, haste, "-job", twinned+","+single))
 	central := startPrometheusWith(t, fmt.Sprintf("rule_files: [%q]\n", rules), "--web.enable-remote-write-receiver")
 	for n := range 2 {
 		startPrometheusWith(t, strings.NewReplacer(

@@ -8,13 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
 
 	"yativo-card-exporter/alerts"
+	"yativo-card-exporter/tools/rehearsal"
 )
 
 // timeScale is how much faster than in production rules and waits run. The
@@ -30,10 +30,18 @@ const (
 func configure(folder string, a addresses) error {
 	var complaint bytes.Buffer
 	if code := alerts.Command([]string{
-		"-o", folder, "-time-scale", strconv.Itoa(timeScale), "-kyc-quiet-min", quietLimit, "-kyc-quiet-max", quietLimit,
+		"-o", folder, "-kyc-quiet-min", quietLimit, "-kyc-quiet-max", quietLimit,
 		"-runbook-url", "http://" + a.exporter + "/runbook",
 	}, &complaint, &complaint); code != 0 {
 		return fmt.Errorf("write the alert pack: %s", complaint.String())
+	}
+	rules, err := os.ReadFile(filepath.Join(folder, alerts.RulesFile))
+	if err != nil {
+		return err
+	}
+	rules, err = rehearsal.Hasten(rules, timeScale)
+	if err != nil {
+		return err
 	}
 	alertmanager, err := os.ReadFile(filepath.Join(folder, "alertmanager.yml"))
 	if err != nil {
@@ -43,6 +51,7 @@ func configure(folder string, a addresses) error {
 		return err
 	}
 	for name, content := range map[string]string{
+		alerts.RulesFile:       string(rules),
 		"alertmanager.yml":     hasten(strings.ReplaceAll(string(alertmanager), "/etc/alertmanager/", folder+"/")),
 		"secrets/page_url":     "http://" + a.receiver + "/page",
 		"secrets/ticket_url":   "http://" + a.receiver + "/ticket",
