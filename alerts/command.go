@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"yativo-card-exporter/internal/exitcode"
+	"yativo-card-exporter/internal/filepack"
 )
 
 // RulesFile is the name of the rule file that is checked in and that -o writes.
@@ -60,10 +59,11 @@ func Command(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "alerts: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nalerts: "))
 		return exitcode.Usage
 	}
+	warnOfLocalLinks(p, stderr)
 	if *folder == "" {
 		_, err = stdout.Write(rules)
 	} else {
-		err = writePack(*folder, rules)
+		err = writePack(*folder, rules, stderr)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "alerts: write the alert pack: %v\n", err)
@@ -72,24 +72,39 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	return exitcode.OK
 }
 
-// writePack writes the rules and all the files that need no parameters.
-func writePack(folder string, rules []byte) error {
-	return fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
+// warnOfLocalLinks says which links of the alerts lead nowhere but on the
+// machine of the exporter, since nobody chose them.
+func warnOfLocalLinks(p Params, stderr io.Writer) {
+	d := DefaultParams()
+	if p.RunbookURL == d.RunbookURL {
+		fmt.Fprintf(stderr, "alerts: the alerts link to the runbook at %s; set -runbook-url to an address that whoever is paged can open\n", p.RunbookURL)
+	}
+	if p.DashboardURL == d.DashboardURL {
+		fmt.Fprintf(stderr, "alerts: the alerts link to Grafana at %s; set -dashboard-url to an address that whoever is paged can open\n", p.DashboardURL)
+	}
+}
+
+// writePack writes the rules and all the files that need no parameters. The
+// configuration of Alertmanager and its templates are there to be changed, so
+// what was changed is kept.
+func writePack(folder string, rules []byte, stderr io.Writer) error {
+	pack := []filepack.File{{Name: RulesFile, Content: rules}}
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || name == "rules.yml.tmpl" {
 			return err
 		}
-		target := filepath.Join(folder, filepath.FromSlash(name))
-		if entry.IsDir() {
-			return os.MkdirAll(target, 0o755) //nolint:gosec // Monitoring reads the pack under its own user, and nothing in it is secret.
-		}
-		content := rules
-		if name == "rules.yml.tmpl" {
-			target = filepath.Join(folder, RulesFile)
-		} else if content, err = files.ReadFile(name); err != nil {
-			return err
-		}
-		return os.WriteFile(target, content, 0o644) //nolint:gosec // As above.
+		content, err := files.ReadFile(name)
+		pack = append(pack, filepack.File{Name: name, Content: content, Editable: name != "runbook.md"})
+		return err
 	})
+	if err != nil {
+		return err
+	}
+	kept, err := filepack.Write(folder, pack)
+	for _, name := range kept {
+		fmt.Fprintf(stderr, "alerts: %s is not as it is shipped and is kept; the shipped version is written to %s\n", name, name+filepack.NewSuffix)
+	}
+	return err
 }
 
 func (p *Params) addLabel(s string) error {

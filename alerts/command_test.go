@@ -14,14 +14,77 @@ import (
 	"yativo-card-exporter/alerts"
 )
 
-// run runs the command and returns what it printed; it must exit with 0.
+// run runs the command and returns what it printed; it must exit with 0 and
+// complain of nothing but links that nobody chose.
 func run(t *testing.T, args ...string) []byte {
 	t.Helper()
-	var stdout, stderr bytes.Buffer
-	if code := alerts.Command(args, &stdout, &stderr); code != 0 || stderr.Len() > 0 {
-		t.Fatalf("alerts %v: exit code %d: %s", args, code, stderr.String())
+	stdout, stderr := runAloud(t, args...)
+	for line := range strings.Lines(stderr) {
+		if !strings.HasPrefix(line, "alerts: the alerts link to ") {
+			t.Fatalf("alerts %v: %s", args, stderr)
+		}
 	}
-	return stdout.Bytes()
+	return stdout
+}
+
+// runAloud runs the command, which must exit with 0.
+func runAloud(t *testing.T, args ...string) (printed []byte, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if code := alerts.Command(args, &out, &errs); code != 0 {
+		t.Fatalf("alerts %v: exit code %d: %s", args, code, errs.String())
+	}
+	return out.Bytes(), errs.String()
+}
+
+// A page that links to localhost is of no use on a phone.
+func TestLinksThatNobodyChoseAreSaid(t *testing.T) {
+	t.Parallel()
+	runbook := "alerts: the alerts link to the runbook at http://localhost:10101/runbook; set -runbook-url to an address that whoever is paged can open\n"
+	dashboard := "alerts: the alerts link to Grafana at http://localhost:3000; set -dashboard-url to an address that whoever is paged can open\n"
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{nil, runbook + dashboard},
+		{[]string{"-o", t.TempDir()}, runbook + dashboard},
+		{[]string{"-runbook-url", "https://wiki.example/yativo"}, dashboard},
+		{[]string{"-runbook-url", "https://wiki.example/yativo", "-dashboard-url", "https://grafana.example"}, ""},
+	} {
+		if _, stderr := runAloud(t, test.args...); stderr != test.want {
+			t.Errorf("alerts %v says %q, want %q", test.args, stderr, test.want)
+		}
+	}
+}
+
+func TestChangedFilesOfAlertmanagerAreKept(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	args := []string{"-o", folder, "-runbook-url", "https://wiki.example/yativo", "-dashboard-url", "https://grafana.example"}
+	run(t, args...)
+	changed := []string{"alertmanager.yml", filepath.Join("templates", "yativo-card.tmpl")}
+	for _, name := range append(changed, alerts.RulesFile, "runbook.md") {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("changed"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, stderr := runAloud(t, args...)
+	for _, name := range changed {
+		if got := read(t, filepath.Join(folder, name)); string(got) != "changed" {
+			t.Errorf("%s is written over", name)
+		}
+		if diff := cmp.Diff(string(read(t, name)), string(read(t, filepath.Join(folder, name+".new")))); diff != "" {
+			t.Errorf("%s.new differs (-repository +folder):\n%s", name, diff)
+		}
+		if want := "alerts: " + filepath.ToSlash(name) + " is not as it is shipped and is kept"; !strings.Contains(stderr, want) {
+			t.Errorf("no %q in: %s", want, stderr)
+		}
+	}
+	for _, name := range []string{alerts.RulesFile, "runbook.md"} {
+		if got := read(t, filepath.Join(folder, name)); string(got) == "changed" {
+			t.Errorf("%s is not written", name)
+		}
+	}
 }
 
 func TestCheckedInRulesAreThoseOfTheCommand(t *testing.T) {

@@ -11,12 +11,11 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"yativo-card-exporter/internal/exitcode"
+	"yativo-card-exporter/internal/filepack"
 )
 
 //go:generate go run -C ../tools/dashboards . ../../dashboards
@@ -99,7 +98,12 @@ func write(names []string, folder, runbookURL string, stdout io.Writer) error {
 		all = append(all, bytes.ReplaceAll(content, quoted(defaultRunbookURL), quoted(runbookURL)))
 	}
 	if folder != "" {
-		return writeFiles(names, all, folder)
+		var pack []filepack.File
+		for i, name := range names {
+			pack = append(pack, filepack.File{Name: prefix + name + ".json", Content: all[i]})
+		}
+		_, err := filepack.Write(folder, pack)
+		return err
 	}
 	text := all[0]
 	if len(all) > 1 {
@@ -107,20 +111,6 @@ func write(names []string, folder, runbookURL string, stdout io.Writer) error {
 	}
 	_, err := stdout.Write(text)
 	return err
-}
-
-// writeFiles writes each dashboard to a file of its own. They are made for
-// Grafana, which reads them under its own user; nothing in them is secret.
-func writeFiles(names []string, contents [][]byte, folder string) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // see above
-		return err
-	}
-	for i, name := range names {
-		if err := os.WriteFile(filepath.Join(folder, prefix+name+".json"), contents[i], 0o644); err != nil { //nolint:gosec // see above
-			return err
-		}
-	}
-	return nil
 }
 
 // quoted is a text as JSON.
