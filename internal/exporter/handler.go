@@ -36,14 +36,14 @@ func newHandler(c config.Config, version string, registry *prometheus.Registry, 
 	if err != nil {
 		return nil, err
 	}
-	metrics := promhttp.InstrumentMetricHandler(registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+	metrics := promhttp.InstrumentMetricHandler(registry, bounded(promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		Registry: registry,
 		// It tells of scrapers that hang up, which would fill the log. An error in
 		// the metrics themselves fails the scrape and is counted.
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		EnableOpenMetrics: true,
 		CoalesceGather:    true,
-	}))
+	}), maxRendered))
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", landing)
 	mux.Handle("GET /metrics", metrics)
