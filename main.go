@@ -10,6 +10,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"yativo-card-exporter/internal/cli"
@@ -21,12 +22,22 @@ var version = "" //nolint:gochecknoglobals // only a variable can be set by the 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.Run(ctx, cli.Process{
-		Version: version,
-		Args:    os.Args[1:],
-		Lookup:  os.LookupEnv,
-		Stdout:  os.Stdout,
-		Stderr:  os.Stderr,
+		Version:     version,
+		Args:        os.Args[1:],
+		Environment: environment(),
+		Stdout:      os.Stdout,
+		Stderr:      os.Stderr,
 	})
 	stop()
 	os.Exit(code)
+}
+
+// environment maps the names of the environment's variables to their values.
+func environment() map[string]string {
+	variables := map[string]string{}
+	for _, entry := range os.Environ() {
+		name, value, _ := strings.Cut(entry, "=")
+		variables[name] = value
+	}
+	return variables
 }

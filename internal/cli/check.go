@@ -25,11 +25,14 @@ func checkTimeout(c config.Config) time.Duration {
 // check says whether the exporter would work with this configuration,
 // and what it would cost.
 func check(ctx context.Context, p Process) error {
-	c, err := config.Read(p.Lookup)
+	c, err := config.Read(p.Environment)
 	if err != nil {
 		return err
 	}
 	say(p.Stdout, "configuration", "ok")
+	for _, warning := range c.Warnings {
+		say(p.Stdout, "attention", "%s", warning)
+	}
 	say(p.Stdout, "API", "%s", c.BaseURL)
 	client, err := exporter.NewClient(c, p.version(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {

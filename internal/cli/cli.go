@@ -20,11 +20,11 @@ import (
 
 // Process is what a command has of the process that it runs in.
 type Process struct {
-	Version string   // that the linker set; "" for what the toolchain noted
-	Args    []string // without the program's name
-	Lookup  func(name string) (string, bool)
-	Stdout  io.Writer
-	Stderr  io.Writer
+	Version     string            // that the linker set; "" for what the toolchain noted
+	Args        []string          // without the program's name
+	Environment map[string]string // values by the names of variables
+	Stdout      io.Writer
+	Stderr      io.Writer
 }
 
 // command is one command as it is called and as --help lists it.
@@ -170,6 +170,5 @@ func (p Process) version() string {
 
 // logger returns the logger that the configuration asks for.
 func (p Process) logger(c config.Log) *slog.Logger {
-	noColor, _ := p.Lookup("NO_COLOR")
-	return exporter.NewLogger(c, p.Stderr, noColor != "")
+	return exporter.NewLogger(c, p.Stderr, p.Environment["NO_COLOR"] != "")
 }

@@ -33,16 +33,11 @@ const (
 // environ is an environment for tests.
 type environ map[string]string
 
-func (e environ) lookup(name string) (string, bool) {
-	value, ok := e[name]
-	return value, ok
-}
-
 // command runs a command line and returns its exit code and what it printed.
 func command(t *testing.T, env environ, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = cli.Run(t.Context(), cli.Process{Version: "v1.2.3", Args: args, Lookup: env.lookup, Stdout: &out, Stderr: &errs})
+	code = cli.Run(t.Context(), cli.Process{Version: "v1.2.3", Args: args, Environment: env, Stdout: &out, Stderr: &errs})
 	return code, out.String(), errs.String()
 }
 
@@ -179,6 +174,22 @@ func TestCheckSaysWhatTheLimitsMean(t *testing.T) {
 	}
 }
 
+func TestMisspeltVariablesAreSaid(t *testing.T) {
+	const want = "EXPORTER_STALED_AFTER: is not known and has no effect; the nearest known name is EXPORTER_STALLED_AFTER"
+	env := serveSandbox(t, sandbox.New(sandbox.Options{Seed: 1, Customers: 10}))
+	maps.Copy(env, environ{"EXPORTER_STALED_AFTER": "kyc_initiated:1h", "EXPORTER_LISTEN_ADDRESS": "127.0.0.1:0", "EXPORTER_STATE_FILE": "none"})
+	if _, out, _ := command(t, env, "check"); !strings.Contains(out, "attention      "+want+"\n") {
+		t.Errorf("the check does not say so: %s", out)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var log bytes.Buffer
+	code := cli.Run(ctx, cli.Process{Environment: env, Stdout: io.Discard, Stderr: &log})
+	if code != exitOK || !strings.Contains(log.String(), `"level":"WARN"`) || !strings.Contains(log.String(), want) {
+		t.Errorf("exit code %d, and the start does not say so: %s", code, log.String())
+	}
+}
+
 func TestCheckSaysWhatIsWrong(t *testing.T) {
 	tests := map[string]struct {
 		fault sandbox.Fault
@@ -207,7 +218,7 @@ func newHandler(t *testing.T) http.Handler {
 	t.Helper()
 	env := serveSandbox(t, sandbox.New(sandbox.Options{}))
 	env["EXPORTER_STATE_FILE"] = "none"
-	c, err := config.Read(env.lookup)
+	c, err := config.Read(env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +275,7 @@ func TestServeStopsInOrder(t *testing.T) {
 	var out bytes.Buffer
 	stopped := make(chan int)
 	go func() {
-		stopped <- cli.Run(ctx, cli.Process{Lookup: env.lookup, Stdout: &out, Stderr: &out})
+		stopped <- cli.Run(ctx, cli.Process{Environment: env, Stdout: &out, Stderr: &out})
 	}()
 	cancel()
 	if code := <-stopped; code != exitOK {

@@ -107,7 +107,7 @@ const (
 
 // demoEnvironment is the configuration of the demo: nothing of the real
 // environment but the address and how to log.
-func demoEnvironment(p Process, api, stateFile string) func(string) (string, bool) {
+func demoEnvironment(p Process, api, stateFile string) map[string]string {
 	env := map[string]string{
 		"YATIVO_BASE_URL":           api,
 		"YATIVO_API_KEY":            sandbox.DefaultAPIKey,
@@ -121,14 +121,11 @@ func demoEnvironment(p Process, api, stateFile string) func(string) (string, boo
 		"EXPORTER_ABANDONED_AFTER":  demoAbandonedAfter,
 	}
 	for _, name := range []string{"EXPORTER_LISTEN_ADDRESS", "EXPORTER_LOG_LEVEL", "EXPORTER_LOG_FORMAT"} {
-		if value, ok := p.Lookup(name); ok && value != "" {
+		if value := p.Environment[name]; value != "" {
 			env[name] = value
 		}
 	}
-	return func(name string) (string, bool) {
-		value, ok := env[name]
-		return value, ok
-	}
+	return env
 }
 
 // reachable is a listen address as this machine's browser would name it.

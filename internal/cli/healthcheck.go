@@ -18,7 +18,7 @@ const healthcheckTimeout = 3 * time.Second
 // healthcheck succeeds if the exporter that this environment configures
 // answers on this machine. It is the container's health check.
 func healthcheck(ctx context.Context, p Process) error {
-	env, err := config.ReadEnvironment(p.Lookup)
+	env, err := config.ReadEnvironment(p.Environment)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 // serve is the exporter itself.
 func serve(ctx context.Context, p Process) error {
-	c, err := config.Read(p.Lookup)
+	c, err := config.Read(p.Environment)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package config
 import (
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,10 @@ type Config struct {
 	BreakerFailures uint32
 	BreakerCooldown time.Duration
 	Log             Log
+
+	// Warnings say what may be wrong with the environment, each beginning with
+	// the name of its variable.
+	Warnings []string
 }
 
 // Log says how to log.
@@ -51,12 +56,14 @@ const (
 // Read reads the configuration from the environment. Its error is a
 // *Error that lists every problem by the variable's name and never quotes
 // a value.
-func Read(lookup func(string) (string, bool)) (Config, error) {
-	env, err := ReadEnvironment(lookup)
+func Read(variables map[string]string) (Config, error) {
+	env, err := ReadEnvironment(variables)
 	if err != nil {
 		return Config{}, err
 	}
 	var p problems
+	p.spelling(variables)
+	p.proxies(variables)
 	c := Config{
 		BaseURL:         p.baseURL("YATIVO_BASE_URL", env.BaseURL),
 		TokenPath:       p.path("YATIVO_TOKEN_PATH", env.TokenPath),
@@ -69,17 +76,15 @@ func Read(lookup func(string) (string, bool)) (Config, error) {
 		WebConfigFile:   p.webConfig("EXPORTER_WEB_CONFIG_FILE", env.WebConfigFile),
 		RefreshInterval: p.duration("EXPORTER_REFRESH_INTERVAL", env.RefreshInterval, minRefreshInterval),
 		MaxStaleness:    p.duration("EXPORTER_MAX_STALENESS", env.MaxStaleness, time.Second),
-		StateFile:       env.StateFile,
+		StateFile:       p.stateFile("EXPORTER_STATE_FILE", env.StateFile),
 		Thresholds:      p.thresholds(env.StalledAfter, env.AbandonedAfter),
 		BreakerFailures: uint32(p.whole("EXPORTER_BREAKER_FAILURES", env.BreakerFailures, 1000)),
 		BreakerCooldown: p.duration("EXPORTER_BREAKER_COOLDOWN", env.BreakerCooldown, time.Second),
 		Log:             p.log(env.LogLevel, env.LogFormat),
+		Warnings:        slices.Concat(unknownVariables(variables), unheededVariables(variables)),
 	}
 	c.BalanceInterval = p.balanceInterval("EXPORTER_BALANCE_INTERVAL", env.BalanceInterval, c.RefreshInterval)
 	p.credentials(env, &c)
-	if c.StateFile == "none" {
-		c.StateFile = ""
-	}
 	return c, p.err()
 }
 

@@ -20,11 +20,6 @@ import (
 // environ is an environment for tests.
 type environ map[string]string
 
-func (e environ) lookup(name string) (string, bool) {
-	value, ok := e[name]
-	return value, ok
-}
-
 // withKey is an environment with credentials, and the other variables.
 func withKey(others environ) environ {
 	env := environ{"YATIVO_API_KEY": "key", "YATIVO_API_SECRET": "secret"}
@@ -39,7 +34,7 @@ func TestConfigDefaults(t *testing.T) {
 		env[v.Name] = ""
 	}
 	env["YATIVO_API_KEY"], env["YATIVO_API_SECRET"] = "key", "secret"
-	c, err := config.Read(env.lookup)
+	c, err := config.Read(env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +75,7 @@ func TestConfigReadsEachVariable(t *testing.T) {
 		"YATIVO_RATE_RESERVE":        "0",
 		"YATIVO_MAX_CONCURRENCY":     "64",
 		"UNRELATED_SERVICE_VARIABLE": "x",
-	}.lookup)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +99,7 @@ func TestConfigReadsEachVariable(t *testing.T) {
 
 func TestConfigNeverAsksForBalancesAtZero(t *testing.T) {
 	for _, zero := range []string{"0", "0s"} {
-		c, err := config.Read(withKey(environ{"EXPORTER_BALANCE_INTERVAL": zero}).lookup)
+		c, err := config.Read(withKey(environ{"EXPORTER_BALANCE_INTERVAL": zero}))
 		if err != nil || c.BalanceInterval != 0 {
 			t.Errorf("%q: %s, %v", zero, c.BalanceInterval, err)
 		}
@@ -125,7 +120,7 @@ func TestConfigNamesEveryMistake(t *testing.T) {
 		env[name+"_FILE"] = missing
 	}
 	delete(env, "EXPORTER_STATE_FILE") // any path will do
-	_, err := config.Read(env.lookup)
+	_, err := config.Read(env)
 	if _, ok := errors.AsType[*config.Error](err); !ok {
 		t.Fatalf("error %v is not a *config.Error", err)
 	}
@@ -142,6 +137,10 @@ func TestConfigNamesEveryMistake(t *testing.T) {
 func TestConfigMistakes(t *testing.T) {
 	webConfig := filepath.Join(t.TempDir(), "web.yml")
 	if err := os.WriteFile(webConfig, []byte("basic_auth_users: SECRETHASH\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	quoted := filepath.Join(t.TempDir(), "quoted")
+	if err := os.WriteFile(quoted, []byte("'SECRETHASH'\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	empty := filepath.Join(t.TempDir(), "empty")
@@ -182,6 +181,18 @@ func TestConfigMistakes(t *testing.T) {
 			withKey(environ{"EXPORTER_STALLED_AFTER": "safe_deploying:72h"}),
 			[]string{"EXPORTER_ABANDONED_AFTER: safe_deploying must be longer"},
 		},
+		"a quoted secret":           {withKey(environ{"YATIVO_API_SECRET": `"SECRETHASH"`}), []string{"YATIVO_API_SECRET: the secret is in quotes"}},
+		"a quoted secret in a file": {environ{"YATIVO_ACCESS_TOKEN_FILE": quoted}, []string{"YATIVO_ACCESS_TOKEN_FILE: the secret is in quotes"}},
+		"Bearer before the token":   {environ{"YATIVO_ACCESS_TOKEN": "bearer SECRETHASH"}, []string{`YATIVO_ACCESS_TOKEN: begins with "Bearer "`}},
+		"None":                      {withKey(environ{"EXPORTER_STATE_FILE": "None"}), []string{"EXPORTER_STATE_FILE: must be none, in small letters"}},
+		"a home folder":             {withKey(environ{"EXPORTER_STATE_FILE": "~/state.db"}), []string{"EXPORTER_STATE_FILE: begins with ~"}},
+		"a home folder of a secret": {environ{"YATIVO_ACCESS_TOKEN_FILE": "~/token"}, []string{"YATIVO_ACCESS_TOKEN_FILE: begins with ~"}},
+		"a carriage return":         {withKey(environ{"EXPORTER_STATE_FILE": "data/state.db\r"}), []string{"EXPORTER_STATE_FILE: holds a carriage return"}},
+		"a space behind a path":     {withKey(environ{"EXPORTER_STATE_FILE": "data/state.db "}), []string{"EXPORTER_STATE_FILE: begins or ends with white space"}},
+		"a quoted path":             {withKey(environ{"EXPORTER_STATE_FILE": "'data/state.db'"}), []string{"EXPORTER_STATE_FILE: is in quotes"}},
+		"a proxy without a host":    {withKey(environ{"HTTPS_PROXY": "http://:3128"}), []string{"HTTPS_PROXY: must be the address of a proxy"}},
+		"a proxy's port":            {withKey(environ{"https_proxy": "http://user:SECRETHASH@proxy.example:port"}), []string{"https_proxy: must be the address of a proxy"}},
+		"a proxy of another kind":   {withKey(environ{"HTTP_PROXY": "ftp://proxy.example"}), []string{"HTTP_PROXY: must be the address of a proxy"}},
 		"two at once": {
 			withKey(environ{"YATIVO_TIMEOUT": "soon", "EXPORTER_LOG_FORMAT": "xml"}),
 			[]string{"YATIVO_TIMEOUT", "EXPORTER_LOG_FORMAT: must be auto, text or json"},
@@ -189,7 +200,7 @@ func TestConfigMistakes(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := config.Read(test.env.lookup)
+			_, err := config.Read(test.env)
 			if err == nil {
 				t.Fatal("accepted")
 			}
@@ -205,8 +216,41 @@ func TestConfigMistakes(t *testing.T) {
 	}
 }
 
+func TestConfigWarnings(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	tests := map[string]struct {
+		env  environ
+		want []string
+	}{
+		"nothing": {environ{"PATH": "/bin", "YATIVO_PAGE_SIZE": "50", "EXPORTER_WEBCONFIG_FILE": ""}, nil},
+		"misspelt": {environ{"EXPORTER_STALED_AFTER": "kyc_initiated:1h", "YATIVO_BASEURL": "SECRETHASH", "yativo_page_size": "7"}, []string{
+			"EXPORTER_STALED_AFTER: is not known and has no effect; the nearest known name is EXPORTER_STALLED_AFTER",
+			"YATIVO_BASEURL: is not known and has no effect; the nearest known name is YATIVO_BASE_URL",
+			"yativo_page_size: is not known and has no effect; the nearest known name is YATIVO_PAGE_SIZE",
+		}},
+		"links of a service in Kubernetes": {environ{
+			"YATIVO_CARD_EXPORTER_SERVICE_HOST": "10.0.0.1", "YATIVO_CARD_EXPORTER_SERVICE_PORT_METRICS": "10101",
+			"YATIVO_CARD_EXPORTER_PORT": "tcp://10.0.0.1:10101", "YATIVO_CARD_EXPORTER_PORT_10101_TCP_ADDR": "10.0.0.1",
+		}, nil},
+		"another proxy":            {environ{"ALL_PROXY": "socks5://SECRETHASH@proxy.example"}, []string{"ALL_PROXY: has no effect; set HTTPS_PROXY"}},
+		"another proxy beside one": {environ{"all_proxy": "socks5://proxy.example", "HTTPS_PROXY": "proxy.example:3128"}, nil},
+		"authorities":              {environ{"SSL_CERT_FILE": missing}, []string{"SSL_CERT_FILE: the certificate authorities cannot be read: open " + missing + ": no such file or directory"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c, err := config.Read(withKey(test.env))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, c.Warnings); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestConfigNeverShowsSecrets(t *testing.T) {
-	c, err := config.Read(environ{"YATIVO_API_KEY": "KEYMARKER", "YATIVO_API_SECRET": "SECRETMARKER"}.lookup)
+	c, err := config.Read(environ{"YATIVO_API_KEY": "KEYMARKER", "YATIVO_API_SECRET": "SECRETMARKER"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +274,7 @@ func FuzzConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stalled, base, reserve, listen string) {
 		c, err := config.Read(withKey(environ{
 			"EXPORTER_STALLED_AFTER": stalled, "YATIVO_BASE_URL": base, "YATIVO_RATE_RESERVE": reserve, "EXPORTER_LISTEN_ADDRESS": listen,
-		}).lookup)
+		}))
 		if err != nil {
 			return
 		}

@@ -1,6 +1,10 @@
 package config
 
-import "yativo-card-exporter/apiclient"
+import (
+	"strings"
+
+	"yativo-card-exporter/apiclient"
+)
 
 // credentials reads the secrets: a key with its secret, or a static token.
 func (p *problems) credentials(env Environment, c *Config) {
@@ -29,9 +33,22 @@ func (p *problems) secret(variable, value, path string) apiclient.Secret {
 		secret, variable = apiclient.SecretFile(path), variable+"_FILE"
 	}
 	if secret.IsSet() {
-		if _, err := secret.Reveal(); err != nil {
+		switch value, err := secret.Reveal(); {
+		case err != nil:
 			p.add(variable, "%v", err)
+		case isQuoted(value):
+			p.add(variable, "the secret is in quotes, which would be part of it; leave them out")
+		case len(value) > len(bearer) && strings.EqualFold(value[:len(bearer)], bearer):
+			p.add(variable, "begins with %q, which each request adds by itself; leave it out", bearer)
 		}
 	}
 	return secret
+}
+
+// bearer stands before the token in a request's header.
+const bearer = "Bearer "
+
+// secretVariables are those whose values are secrets.
+func secretVariables() []string {
+	return []string{"YATIVO_API_KEY", "YATIVO_API_SECRET", "YATIVO_ACCESS_TOKEN"}
 }

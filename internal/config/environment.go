@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"context"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -46,22 +47,13 @@ type Environment struct {
 
 // ReadEnvironment reads the variables as text, defaults filled in. A variable
 // that is set but empty counts as unset.
-func ReadEnvironment(lookup func(string) (string, bool)) (Environment, error) {
+func ReadEnvironment(variables map[string]string) (Environment, error) {
+	set := maps.Clone(variables)
+	maps.DeleteFunc(set, func(_, value string) bool { return value == "" })
 	var env Environment
-	err := envconfig.ProcessWith(context.Background(), &envconfig.Config{
-		Target: &env,
-		Lookuper: lookuper(func(name string) (string, bool) {
-			value, ok := lookup(name)
-			return value, ok && value != ""
-		}),
-	})
+	err := envconfig.ProcessWith(context.Background(), &envconfig.Config{Target: &env, Lookuper: envconfig.MapLookuper(set)})
 	return env, err
 }
-
-// lookuper makes a function an envconfig.Lookuper.
-type lookuper func(name string) (string, bool)
-
-func (l lookuper) Lookup(name string) (string, bool) { return l(name) }
 
 // Variable is one environment variable as it is documented.
 type Variable struct {

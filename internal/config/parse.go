@@ -94,6 +94,17 @@ func (p *problems) address(variable, value string) string {
 	return value
 }
 
+// stateFile reads the path of the state file, "" for none.
+func (p *problems) stateFile(variable, value string) string {
+	if value == "none" {
+		return ""
+	}
+	if strings.EqualFold(value, "none") {
+		p.add(variable, "must be none, in small letters, to keep no file; a file of that name is written with its folder, ./NONE")
+	}
+	return value
+}
+
 func (p *problems) webConfig(variable, path string) string {
 	if err := web.Validate(path); err != nil {
 		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {

@@ -83,6 +83,9 @@ func (e *Exporter) Handler() http.Handler { return e.handler }
 func (e *Exporter) Run(ctx context.Context, listener net.Listener) error {
 	e.logger.Info("starting", "version", e.version, "api", e.config.BaseURL.Redacted(),
 		"refresh_interval", e.config.RefreshInterval, "balance_interval", e.config.BalanceInterval)
+	for _, warning := range e.config.Warnings {
+		e.logger.Warn("the environment may not do what is meant", "warning", warning)
+	}
 	ctx, stop := context.WithCancel(ctx)
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { e.refresher.Run(ctx) })

@@ -15,11 +15,6 @@ import (
 // environ is an environment for tests.
 type environ map[string]string
 
-func (e environ) lookup(name string) (string, bool) {
-	value, ok := e[name]
-	return value, ok
-}
-
 // serve serves a sandbox and returns an environment that points at it, with the
 // other variables.
 func serve(t *testing.T, api *sandbox.Sandbox, others environ) environ {
@@ -40,7 +35,7 @@ func serve(t *testing.T, api *sandbox.Sandbox, others environ) environ {
 // variables over the defaults, that has not refreshed yet.
 func newTestExporter(t *testing.T, api *sandbox.Sandbox, env environ) *Exporter {
 	t.Helper()
-	c, err := config.Read(serve(t, api, env).lookup)
+	c, err := config.Read(serve(t, api, env))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func slowExporter(t *testing.T, api *sandbox.Sandbox, stalledAfter string) (*Exp
 		"YATIVO_MAX_CONCURRENCY": "1",
 		"EXPORTER_STALLED_AFTER": stalledAfter,
 	})
-	c, err := config.Read(env.lookup)
+	c, err := config.Read(env)
 	if err != nil {
 		t.Fatal(err)
 	}
