@@ -1,0 +1,202 @@
+// Package drive runs the exporter's own tracker over a program's customers, as
+// the refresher would, in simulated time.
+package drive
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/tools/oncall/model"
+)
+
+const (
+	rowsPerPage = 100
+	// pageTime is what a page takes where no quota slows the walk down.
+	pageTime = 50 * time.Millisecond
+)
+
+// Span is a stretch of time, in Unix seconds; its end lies outside.
+type Span struct{ Start, End int64 }
+
+func (s Span) holds(at int64) bool { return at >= s.Start && at < s.End }
+
+// Config is one run.
+type Config struct {
+	Customers []model.Customer
+	Length    time.Duration
+
+	RefreshInterval   time.Duration // 60 s if it is 0
+	RequestsPerMinute float64       // that the quota grants; 30 if it is 0
+	Thresholds        onboarding.Thresholds
+	// IdleWalk is how long walks that would find nothing new are left out; 0
+	// walks always.
+	IdleWalk time.Duration
+	// KeepActive and KeepDropOuts are for how long after their last move
+	// customers stay in the list, so that a walk stays short; 0 is for good.
+	// Those who moved at or after KeepFrom, if that is set, and wait stay for good.
+	KeepActive, KeepDropOuts time.Duration
+	KeepFrom                 int64
+
+	Frozen       []Span        // the API serves the list of the start
+	Away         []Span        // the exporter does not run
+	RestartEvery time.Duration // 0 is never
+	StateFolder  string        // needed for the exporter to come back
+
+	// Step is called at every multiple of StepEvery with what the exporter shows
+	// then. It may be nil.
+	Step      func(at int64, shown *Shown)
+	StepEvery time.Duration
+	// Walked is called after every walk. It may be nil.
+	Walked func(at int64, shown *Shown)
+}
+
+// Run runs the exporter from Epoch on. It fails if the state file cannot be
+// used.
+func Run(c Config) error {
+	r := newRun(c)
+	if err := r.start(); err != nil {
+		return err
+	}
+	for start := r.now; start < r.end; {
+		if back := r.downUntil(start); back > start {
+			if err := r.restart(start, back); err != nil {
+				return err
+			}
+			start = back
+			continue
+		}
+		took := r.walkTime(start)
+		if r.interrupted(start, start+took) {
+			start = r.nextDown(start) // The walk under way is lost.
+			continue
+		}
+		r.walk(start, took)
+		start = r.next(start, took)
+	}
+	r.steps(r.end)
+	return r.tracker.Close()
+}
+
+// run is a run under way. All times are Unix seconds.
+type run struct {
+	Config
+
+	now, end    int64
+	interval    int64
+	tracker     *onboarding.Tracker
+	shown       *Shown
+	nextStep    int64
+	nextRestart int64
+
+	live     []row   // rows in the list
+	upcoming int     // index of the first customer who is not in the list yet
+	moves    []int64 // every move of everybody, in order
+	moved    int     // how many of them the last walk may have seen
+	lastWalk int64
+}
+
+// row is a customer in the list.
+type row struct {
+	customer *model.Customer
+	number   int // its place in the list
+	at       int // index of its latest move
+}
+
+func newRun(c Config) *run {
+	if c.RefreshInterval == 0 {
+		c.RefreshInterval = time.Minute
+	}
+	if c.RequestsPerMinute == 0 {
+		c.RequestsPerMinute = 30
+	}
+	if c.StepEvery == 0 {
+		c.StepEvery = 5 * time.Minute
+	}
+	r := &run{Config: c, now: model.At(0), end: model.At(c.Length), interval: int64(c.RefreshInterval / time.Second)}
+	r.nextStep = r.now + int64(c.StepEvery/time.Second)
+	for _, customer := range c.Customers {
+		for _, m := range customer.Moves {
+			r.moves = append(r.moves, m.At)
+		}
+	}
+	slices.Sort(r.moves)
+	r.nextRestart = r.end
+	if c.RestartEvery > 0 {
+		r.nextRestart = r.now + int64(c.RestartEvery/time.Second)
+	}
+	return r
+}
+
+// start opens a tracker, as the exporter does when it starts.
+func (r *run) start() error {
+	path := ""
+	if r.StateFolder != "" {
+		path = filepath.Join(r.StateFolder, "state.db")
+	} else if len(r.Away) > 0 || r.RestartEvery > 0 {
+		return fmt.Errorf("an exporter that comes back needs a StateFolder: %w", os.ErrInvalid)
+	}
+	families := newFamilies()
+	tracker, err := onboarding.Open(onboarding.Options{
+		Thresholds:      r.Thresholds,
+		RefreshInterval: r.RefreshInterval,
+		Path:            path,
+		Registerer:      families,
+	})
+	if err != nil {
+		return err
+	}
+	r.tracker, r.shown = tracker, &Shown{families: families, Up: true, RefreshInterval: r.RefreshInterval}
+	return nil
+}
+
+// restart stops the exporter and starts it when it comes back.
+func (r *run) restart(stop, back int64) error {
+	if err := r.tracker.Close(); err != nil {
+		return err
+	}
+	r.steps(stop)
+	r.shown = &Shown{}
+	r.steps(back)
+	return r.start()
+}
+
+// downUntil is when the exporter runs again if it stops at a moment, and that
+// moment if it does not.
+func (r *run) downUntil(at int64) int64 {
+	for _, away := range r.Away {
+		if away.holds(at) {
+			return min(away.End, r.end)
+		}
+	}
+	if at >= r.nextRestart {
+		r.nextRestart += int64(r.RestartEvery / time.Second)
+		return at + 10
+	}
+	return at
+}
+
+// nextDown is when the exporter stops next after a moment.
+func (r *run) nextDown(after int64) int64 {
+	next := r.nextRestart
+	for _, away := range r.Away {
+		if away.Start > after {
+			next = min(next, away.Start)
+		}
+	}
+	return max(next, after+1)
+}
+
+func (r *run) interrupted(start, end int64) bool { return r.nextDown(start) < min(end, r.end) }
+
+// steps calls Step for every moment before a walk ends.
+func (r *run) steps(until int64) {
+	for ; r.nextStep < until; r.nextStep += int64(r.StepEvery / time.Second) {
+		if r.Step != nil {
+			r.Step(r.nextStep, r.shown)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package drive_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/tools/oncall/drive"
+	"yativo-card-exporter/tools/oncall/model"
+)
+
+const (
+	day  = 24 * time.Hour
+	week = 7 * day
+)
+
+func config(t *testing.T, p model.Program) drive.Config {
+	t.Helper()
+	customers, err := p.Customers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return drive.Config{
+		Customers: customers, Length: p.Length, Thresholds: onboarding.DefaultThresholds(),
+		IdleWalk: 5 * time.Minute, KeepActive: 3 * day, KeepDropOuts: 15 * day, KeepFrom: model.At(2 * week),
+	}
+}
+
+// reading is what the rules read of a moment.
+func reading(shown *drive.Shown) map[string]float64 {
+	samples := map[string]float64{}
+	shown.Samples(func(name string) bool {
+		switch name {
+		case "yativo_card_last_advance_timestamp_seconds", "yativo_card_stalled_customers",
+			"yativo_card_missed_advances", "yativo_card_missed_advances_limit",
+			"yativo_card_entered_since_advance_customers", "yativo_card_missed_signups",
+			"yativo_card_cohort_customers", "yativo_card_cohort_waiting_customers", "yativo_card_cohort_usual_waiting_customers":
+			return true
+		}
+		return false
+	}, func(name string, value float64, labels ...string) {
+		for _, l := range labels {
+			name += " " + l
+		}
+		samples[name] = value
+	})
+	return samples
+}
+
+// A short list and walks left out change nothing that rules read.
+func TestShortcutsChangeNoReading(t *testing.T) {
+	p := model.Program{
+		Seed: 3, SignUpsPerDay: 6, Review: model.Mixed, DropOut: model.MidDropOut(), Length: 4 * week,
+		Events: []model.Event{{Kind: model.ReviewOutage, Start: 23 * day, End: 25 * day, Share: 1}},
+	}
+	short := config(t, p)
+	whole := short
+	whole.IdleWalk, whole.KeepActive, whole.KeepDropOuts = 0, 0, 0
+	var want, got []map[string]float64
+	short.Step = func(_ int64, shown *drive.Shown) { got = append(got, reading(shown)) }
+	whole.Step = func(_ int64, shown *drive.Shown) { want = append(want, reading(shown)) }
+	for _, c := range []drive.Config{short, whole} {
+		if err := drive.Run(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(got) != len(want) || len(got) != int(p.Length/(5*time.Minute))-1 {
+		t.Fatalf("%d and %d steps", len(got), len(want))
+	}
+	for i := range want {
+		for name, value := range want[i] {
+			// Who waits for long is counted by the walk, which may be one step late.
+			late := strings.HasPrefix(name, "yativo_card_stalled_customers ") && math.Abs(got[i][name]-value) <= 2
+			if got[i][name] != value && !late {
+				t.Fatalf("step %d: %s is %v with shortcuts, %v without", i, name, got[i][name], value)
+			}
+		}
+	}
+	if last := want[len(want)-1]; last["yativo_card_last_advance_timestamp_seconds flow_status kyc_initiated"] < float64(model.At(26*day)) {
+		t.Errorf("nobody got through after the outage: %v", last)
+	}
+}
