@@ -47,6 +47,7 @@ func Modules() []Module {
 		{Name: "lint", Programs: []string{"golangci-lint"}, Cold: "2 minutes"},
 		{Name: "alertmanager", Programs: []string{"alertmanager", "amtool"}, Cold: "a minute"},
 		{Name: "pint", Programs: []string{"pint"}, Cold: "a minute"},
+		{Name: "victoriametrics", Programs: []string{"victoria-metrics", "vmagent", "vmalert", "vmalert-tool"}, Cold: "a minute"},
 		{Name: "toxiproxy", Programs: []string{"server"}, Cold: "10 seconds"},
 	}
 }
