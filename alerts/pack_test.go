@@ -122,7 +122,7 @@ func TestEveryAlertHasItsRunbookSection(t *testing.T) {
 				t.Errorf("the runbook's section on %s lacks %q", r.Alert, part)
 			}
 		}
-		if anchor := `<h2 id="` + strings.ToLower(r.Alert) + `">`; !strings.Contains(string(page), anchor) {
+		if anchor := `<h2 id="` + strings.ToLower(r.Alert) + `"><a id="` + r.Alert + `"></a>`; !strings.Contains(string(page), anchor) {
 			t.Errorf("the runbook's page lacks %s", anchor)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 // RunbookHTML returns the runbook as a page of HTML. Each alert's section has
 // the alert's name, in lower case, as its id: the anchor that runbook_url names.
+// It is an anchor as it is spelled too, since a dashboard knows no lower case.
 func RunbookHTML() ([]byte, error) {
 	markdown, err := files.ReadFile("runbook.md")
 	if err != nil {
@@ -32,7 +33,7 @@ func RunbookHTML() ([]byte, error) {
 		case strings.HasPrefix(text, "# "):
 			b.WriteString("<h1>" + inline(text[2:]) + "</h1>\n")
 		case strings.HasPrefix(text, "## "):
-			b.WriteString("<h2 id=\"" + strings.ToLower(text[3:]) + "\">" + inline(text[3:]) + "</h2>\n")
+			b.WriteString("<h2 id=\"" + strings.ToLower(text[3:]) + "\"><a id=\"" + html.EscapeString(text[3:]) + "\"></a>" + inline(text[3:]) + "</h2>\n")
 		default:
 			b.WriteString("<p>" + inline(text) + "</p>\n")
 		}

@@ -26,11 +26,15 @@ var files embed.FS
 // The names of the dashboards are their uids without this prefix.
 const prefix = "yativo-card-"
 
-// defaultRunbookURL is the address of the runbook that the embedded dashboards
-// link to.
-const defaultRunbookURL = "http://localhost:10101/runbook"
+// The addresses that the embedded dashboards link to: the exporter on the
+// reader's own machine, which says how to get to the list where it must not show
+// it there.
+const (
+	defaultRunbookURL = "http://localhost:10101/runbook"
+	defaultStalledURL = "http://localhost:10101/stalled"
+)
 
-const usage = `Usage: dashboards [-runbook-url ADDRESS] [-o FOLDER] [NAME...]
+const usage = `Usage: dashboards [-runbook-url ADDRESS] [-stalled-url ADDRESS] [-o FOLDER] [NAME...]
 
 Writes the Grafana dashboards as JSON, ready to import: to standard output one
 by its name, or several as a JSON array; with -o each to a file of the folder.
@@ -48,14 +52,18 @@ func Command(args []string, stdout, stderr io.Writer) int {
 		set.PrintDefaults()
 	}
 	folder := set.String("o", "", "write to files of this `folder`, which is made if need be, instead of to standard output")
-	runbookURL := set.String("runbook-url", defaultRunbookURL, "`address` of the runbook that the dashboards link to")
+	runbookURL := set.String("runbook-url", defaultRunbookURL, "`address` of the runbook that the dashboards link to; alerts add #name")
+	stalledURL := set.String("stalled-url", defaultStalledURL, "`address` of the list of who is stalled that the dashboards link to; statuses add ?flow_status=name")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitcode.OK
 	case err != nil:
 		return exitcode.Usage
 	case !isAddress(*runbookURL):
-		fmt.Fprintf(stderr, "dashboards: -runbook-url is %q, must be an http or https address\n", *runbookURL)
+		fmt.Fprintf(stderr, "dashboards: -runbook-url is %q, must be an http or https address without fragment\n", *runbookURL)
+		return exitcode.Usage
+	case !isAddress(*stalledURL) || strings.Contains(*stalledURL, "?"):
+		fmt.Fprintf(stderr, "dashboards: -stalled-url is %q, must be an http or https address without query or fragment\n", *stalledURL)
 		return exitcode.Usage
 	}
 	names := set.Args()
@@ -68,7 +76,7 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	if len(names) == 0 {
 		names = Names()
 	}
-	if err := write(names, *folder, *runbookURL, stdout); err != nil {
+	if err := write(names, *folder, map[string]string{defaultRunbookURL: *runbookURL, defaultStalledURL: *stalledURL}, stdout); err != nil {
 		fmt.Fprintf(stderr, "dashboards: write the dashboards: %v\n", err)
 		return exitcode.Failed
 	}
@@ -88,14 +96,18 @@ func JSON(name string) ([]byte, error) {
 }
 
 // write writes dashboards to the files of a folder or, without one, to stdout.
-func write(names []string, folder, runbookURL string, stdout io.Writer) error {
+// The addresses are those to link to in the place of the embedded ones.
+func write(names []string, folder string, addresses map[string]string, stdout io.Writer) error {
 	all := make([][]byte, 0, len(names))
 	for _, name := range names {
 		content, err := JSON(name)
 		if err != nil {
 			return err
 		}
-		all = append(all, bytes.ReplaceAll(content, quoted(defaultRunbookURL), quoted(runbookURL)))
+		for embedded, address := range addresses {
+			content = bytes.ReplaceAll(content, startOfText(embedded), startOfText(address))
+		}
+		all = append(all, content)
 	}
 	if folder != "" {
 		var pack []filepack.File
@@ -113,16 +125,16 @@ func write(names []string, folder, runbookURL string, stdout io.Writer) error {
 	return err
 }
 
-// quoted is a text as JSON.
-func quoted(text string) []byte {
+// startOfText is how JSON begins a string that begins with a text.
+func startOfText(text string) []byte {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(text) // A text can always be encoded.
-	return bytes.TrimSpace(b.Bytes())
+	return bytes.TrimSuffix(bytes.TrimSpace(b.Bytes()), []byte(`"`))
 }
 
 func isAddress(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && !strings.Contains(address, "#")
 }

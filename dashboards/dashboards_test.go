@@ -80,7 +80,7 @@ func TestSeveralAreAnArray(t *testing.T) {
 func TestFolderGetsAFileEach(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "new", "folder")
-	if code, stdout, stderr := run(t, "-o", folder, "-runbook-url", "https://wiki.example.org/r?a=1&b=2"); code != 0 || stdout+stderr != "" {
+	if code, stdout, stderr := run(t, "-o", folder, "-runbook-url", "https://wiki.example.org/r?a=1&b=2", "-stalled-url", "http://localhost:10102/stalled"); code != 0 || stdout+stderr != "" {
 		t.Fatalf("exit %d, printed %q", code, stdout+stderr)
 	}
 	for _, name := range dashboards.Names() {
@@ -91,6 +91,15 @@ func TestFolderGetsAFileEach(t *testing.T) {
 		if got := decode[shipped](t, content).runbook(t); got != "https://wiki.example.org/r?a=1&b=2" {
 			t.Errorf("%s links to the runbook %s", name, got)
 		}
+		if strings.Contains(string(content), "localhost:10101") {
+			t.Errorf("%s still links to the addresses that were replaced", name)
+		}
+		if !strings.Contains(string(content), `"https://wiki.example.org/r?a=1&b=2#${__value.raw}"`) {
+			t.Errorf("%s does not link each alert to its section of the runbook", name)
+		}
+		if name == "onboarding" && !strings.Contains(string(content), `"http://localhost:10102/stalled?flow_status=${__value.raw}"`) {
+			t.Errorf("%s does not link each status to who is stalled in it", name)
+		}
 	}
 }
 
@@ -99,7 +108,9 @@ func TestWrongArgumentsAreNamed(t *testing.T) {
 	for want, args := range map[string][]string{
 		`there is no dashboard "onboardin", use onboarding, balances, exporter`: {"onboardin"},
 		`-runbook-url is "wiki", must be an http or https address`:              {"-runbook-url", "wiki"},
-		"flag provided but not defined":                                         {"-folder", "x"},
+		"without fragment\n": {"-runbook-url", "https://wiki.example.org/r#s"},
+		`-stalled-url is "http://h/stalled?a=b", must be an http or https address without query or fragment`: {"-stalled-url", "http://h/stalled?a=b"},
+		"flag provided but not defined": {"-folder", "x"},
 	} {
 		if code, stdout, stderr := run(t, args...); code != 64 || stdout != "" || !strings.Contains(stderr, want) {
 			t.Errorf("dashboards %v: exit %d, stdout %q, stderr %q; want exit 64 and %q", args, code, stdout, stderr, want)

@@ -8,6 +8,10 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
+// moneyUnit writes exactly as many decimals as are asked for. The one that parts
+// thousands as well is newer than Grafana 10.
+const moneyUnit = "none"
+
 const chosenCurrency = `currency=~"$currency"`
 
 // The shares from which on pending balances are watched, and from which on the
@@ -39,14 +43,13 @@ func balances() page {
 		},
 		rows: []row{
 			{panels: []cog.Builder[dashboard.Panel]{
-				believe(about{width: 3, height: 4}, "balances", balancesAt),
-				alerting(about{width: 2, height: 4}),
-				worstPending(), missing(), mismatched(), behind(), realtimeShare(),
+				believe(about{width: 4, height: 4}, "balances", balancesAt), alertsFiring(8),
+				worstPending(), missing(), mismatched(),
 				byCurrency(), perCurrency(),
 			}},
-			{"Trends", []cog.Builder[dashboard.Panel]{pendingOverTime(), changeOverTime()}},
-			{"How sure", []cog.Builder[dashboard.Panel]{
-				freshness(), realtimeOverTime(), unsure(), alertHistory(about{width: 24, height: 7}),
+			{title: "Trends", panels: []cog.Builder[dashboard.Panel]{pendingOverTime(), changeOverTime()}},
+			{title: "How sure", panels: []cog.Builder[dashboard.Panel]{
+				freshness(), realtimeOverTime(), unsure(), alertHistory(about{width: 12, height: 8}),
 			}},
 		},
 	}
@@ -67,7 +70,7 @@ func pendingShare(matchers ...string) string {
 }
 
 func worstPending() cog.Builder[dashboard.Panel] {
-	return stats(about{"Highest pending share", "The currency with the largest share of its realtime ledger held by authorizations that are not settled, among those with at least ten realtime customers, as everywhere on this page. If it is red: ask Yativo whether card settlements in this currency are delayed; customers cannot spend what is held.", 5, 4}, "percentunit",
+	return stats(about{"Pending share", "The currency with the largest share of its realtime ledger held by authorizations that are not settled, among those with at least ten realtime customers, as everywhere on this page. If it is red: ask Yativo whether card settlements in this currency are delayed; customers cannot spend what is held.", 4, 4}, "percentunit",
 		now("topk(1, "+pendingShare()+")", "{{currency}}")).
 		NoValue("Needs ten realtime customers").
 		TextMode(common.BigValueTextModeValueAndName).
@@ -86,28 +89,17 @@ func doubtful(a about, query string) cog.Builder[dashboard.Panel] {
 }
 
 func missing() cog.Builder[dashboard.Panel] {
-	return doubtful(about{"Missing", "Customers whose wallet is deployed but whose ledger the API did not tell: the totals lack them. If it stays amber for hours: ask Yativo whether its balance queries fail, and do not read the totals as a fall in deposits.", 3, 4},
+	return doubtful(about{"Missing", "Customers whose wallet is deployed but whose ledger the API did not tell: the totals lack them. If it stays amber for hours: ask Yativo whether its balance queries fail, and do not read the totals as a fall in deposits.", 4, 4},
 		most("", "yativo_card_balance_missing_customers"))
 }
 
 func mismatched() cog.Builder[dashboard.Panel] {
-	return doubtful(about{"Do not add up", "Customers with a realtime balance whose ledger is not available plus pending. The vendor reconciles within two hours; if it is amber for longer: compare these accounts with Yativo's own ledger before anyone acts on the balances.", 3, 4},
+	return doubtful(about{"Mismatched", "Customers with a realtime balance whose ledger is not available plus pending. The vendor reconciles within two hours; if it is amber for longer: compare these accounts with Yativo's own ledger before anyone acts on the balances.", 4, 4},
 		among("sum", "", most("currency", "yativo_card_balance_mismatch_customers")))
 }
 
-func behind() cog.Builder[dashboard.Panel] {
-	return stats(about{"Customers counted", "Customers with a known ledger balance, in all currencies. If it falls while nobody left: balances are missing, see beside it.", 4, 4}, "none",
-		now(among("sum", "", most("currency, balance_freshness", "yativo_card_balance_customers")), "")).Decimals(0)
-}
-
-func realtimeShare() cog.Builder[dashboard.Panel] {
-	return stats(about{"Of them realtime", "The share of these customers whose balance comes from card notifications. The others were queried on chain, where pending is unknown. If it falls: Yativo's notifications are delayed, and pending says less.", 4, 4}, "percentunit",
-		now(among("sum", "", most("currency", "yativo_card_balance_customers", `balance_freshness="realtime"`))+
-			"\n/ ("+among("sum", "", most("currency, balance_freshness", "yativo_card_balance_customers"))+" > 0)", "")).Decimals(0)
-}
-
 func byCurrency() cog.Builder[dashboard.Panel] {
-	money := []dashboard.DynamicConfigValue{set("unit", "locale"), set("decimals", 2)}
+	money := []dashboard.DynamicConfigValue{set("unit", moneyUnit), set("decimals", 2)}
 	share := []dashboard.DynamicConfigValue{
 		set("unit", "percentunit"), set("decimals", 1),
 		set("thresholds", map[string]any{"mode": "absolute", "steps": []any{
@@ -119,33 +111,34 @@ func byCurrency() cog.Builder[dashboard.Panel] {
 		return most("currency", "yativo_card_balance_customers", chosenCurrency, fmt.Sprintf("balance_freshness=%q", freshness))
 	}
 	return grid(about{"By currency, now", "What the customers' wallets hold, in units of each currency; currencies are never added. Pending share is of the realtime ledger alone, and left out where fewer than ten customers stand behind it. The customers behind each line are told by how fresh their balance is. If a pending share is red: ask Yativo whether settlements are delayed; if mismatched is not 0 for hours: compare with Yativo's own ledger.", 24, 7},
-		"currency", "currency", "ledger", []column{
+		rows{label: "currency", name: "currency", width: 90, order: "- " + most("currency", "yativo_card_ledger_balance", chosenCurrency)}, []column{
 			{"ledger", most("currency", "yativo_card_ledger_balance", chosenCurrency), money},
 			{"available", most("currency", "yativo_card_available_balance", chosenCurrency), money},
 			{"pending", most("currency", "yativo_card_pending_balance", chosenCurrency), money},
 			{"pending share", pendingShare(chosenCurrency), share},
 			// Only beside what is held now, since the day before outlives it.
-			{"ledger 24 h ago", ledgerBefore() + "\nand " + most("currency", "yativo_card_ledger_balance", chosenCurrency), money},
+			{"day before", ledgerBefore() + "\nand " + most("currency", "yativo_card_ledger_balance", chosenCurrency), money},
 			{"realtime", behind("realtime"), nil},
 			{"on chain", behind("on_chain"), nil},
-			{"freshness unknown", behind("unknown"), nil},
+			{"unknown", behind("unknown"), nil},
 			{"mismatched", most("currency", "yativo_card_balance_mismatch_customers", chosenCurrency), nil},
 		})
 }
 
 func perCurrency() cog.Builder[dashboard.Panel] {
-	return graph(about{"$currency", "Ledger, available and pending in units of this currency. Ledger is all that the wallets hold, available what customers can spend, pending what authorizations hold. If the ledger falls without payments: look whether balances are missing, at the top.", 24, 9}, "locale",
+	return graph(about{"$currency", "Ledger, available and pending in units of this currency. Ledger is all that the wallets hold, available what customers can spend, pending what authorizations hold. If the ledger falls without payments: look whether balances are missing, at the top.", 24, 9}, moneyUnit,
 		over(most("", "yativo_card_ledger_balance", chosenCurrency), "ledger"),
 		over(most("", "yativo_card_available_balance", chosenCurrency), "available"),
 		over(most("", "yativo_card_pending_balance", chosenCurrency), "pending")).
 		Decimals(2).
+		Legend(legend(8)). // of the third of the screen that each currency gets
 		Repeat("currency").RepeatDirection(dashboard.PanelRepeatDirectionH).MaxPerRow(3).
 		Overrides(painted([]paint{{"ledger", neutral}, {"available", third}, {"pending", second}}))
 }
 
 func pendingOverTime() cog.Builder[dashboard.Panel] {
 	return limits(graph(about{"Pending share of the realtime ledger", "By currency, over time, where at least ten customers are realtime. The lines are where it is worth a look and where the shipped rules open a ticket after six hours. If it climbs above: ask Yativo whether card settlements are delayed.", 12, 8}, "percentunit",
-		over(pendingShare(chosenCurrency), "{{currency}}")), step{pendingWatch, watch}, step{pendingBad, bad}).
+		over(pendingShare(chosenCurrency), "{{currency}}")), step{pendingWatch, watchLine}, step{pendingBad, bad}).
 		AxisSoftMax(pendingBad + 0.05).
 		Overrides(painted(currencyPaint()))
 }
@@ -161,21 +154,21 @@ func changeOverTime() cog.Builder[dashboard.Panel] {
 }
 
 func freshness() cog.Builder[dashboard.Panel] {
-	return graph(about{"Customers behind the totals, by freshness", "Where the API has the balances from: realtime is card notifications, on_chain a live query without pending. If realtime falls and on_chain rises: Yativo's notifications are delayed.", 8, 8}, "none",
+	return graph(about{"Customers behind the totals, by freshness", "Where the API has the balances from: realtime is card notifications, on_chain a live query without pending. If realtime falls and on_chain rises: Yativo's notifications are delayed.", 12, 8}, "none",
 		over("sum by (balance_freshness) ("+most("currency, balance_freshness", "yativo_card_balance_customers", chosenCurrency)+")", "{{balance_freshness}}")).
 		Decimals(0).
 		Overrides(painted([]paint{{"realtime", neutral}, {"on_chain", third}, {"unknown", unknown}}))
 }
 
 func realtimeOverTime() cog.Builder[dashboard.Panel] {
-	return graph(about{"Realtime share of the ledger", "The share of each currency's ledger whose balance is realtime, so whose pending part is known. If it is low: the pending share speaks for few customers.", 8, 8}, "percentunit",
+	return graph(about{"Realtime share of the ledger", "The share of each currency's ledger whose balance is realtime, so whose pending part is known. If it is low: the pending share speaks for few customers.", 12, 8}, "percentunit",
 		over("max by (currency) ("+of("yativo_card_realtime_ledger_balance", chosenCurrency)+"\n/ ("+of("yativo_card_ledger_balance", chosenCurrency)+" > 0))", "{{currency}}")).
 		AxisSoftMax(1).
 		Overrides(painted(currencyPaint()))
 }
 
 func unsure() cog.Builder[dashboard.Panel] {
-	return graph(about{"Missing and mismatched", "Customers whose balance the API did not tell, and customers whose balance does not add up, by currency. Both are normally 0; if one stays above for three hours a ticket is opened: compare with Yativo's own ledger.", 8, 8}, "none",
+	return graph(about{"Missing and mismatched", "Customers whose balance the API did not tell, and customers whose balance does not add up, by currency. Both are normally 0; if one stays above for three hours a ticket is opened: compare with Yativo's own ledger.", 12, 8}, "none",
 		over(most("", "yativo_card_balance_missing_customers"), "missing"),
 		over(most("currency", "yativo_card_balance_mismatch_customers", chosenCurrency), "mismatched {{currency}}")).
 		Decimals(0).

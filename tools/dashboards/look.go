@@ -6,22 +6,27 @@ import (
 )
 
 // The colours of a judgement. They are the same everywhere, mean nothing else
-// anywhere, and are taken from a palette that the colour-blind can tell apart.
+// anywhere, and are told apart by the colour-blind. Grafana writes white on
+// them, and black on what is as bright as watch: each holds a contrast of 4.5.
 const (
-	good    = "#009E73" // Nothing to do.
-	watch   = "#E69F00" // Look at it today.
-	bad     = "#D55E00" // Somebody should act now.
-	unknown = "#5C6066" // Not known, which is not good.
+	good    = "#127946" // Nothing to do.
+	watch   = "#F5B83D" // Look at it today.
+	bad     = "#D92B0F" // Somebody should act now.
+	unknown = "#66707A" // Not known, which is not good.
 )
 
-// The colours of what is measured, where no judgement is meant.
+// watchLine is watch where it is a line, which watch is too bright for on white.
+const watchLine = "#C7860A"
+
+// The colours of what is measured, where no judgement is meant. Like all lines
+// they hold a contrast of 3 in the light and in the dark theme.
 const (
-	neutral = "#4C8DFF"
-	second  = "#CC79A7"
-	third   = "#88CCEE"
-	fourth  = "#9A4FB5"
-	fifth   = "#66C2A5"
-	faint   = "#9DB2BF"
+	neutral = "#398AF7"
+	second  = "#AF35A4"
+	third   = "#179DC7"
+	fourth  = "#9434DE"
+	fifth   = "#7E9660"
+	faint   = "#81878C"
 )
 
 // paint is the colour of the series whose names end in a suffix.
@@ -122,6 +127,11 @@ func lines(list ...step) cog.Builder[dashboard.ThresholdsConfig] {
 
 // word is what a value means, and the colour that goes with it.
 type word struct{ value, text, colour string }
+
+// linked are links of a field's values, opened beside the dashboard.
+func linked(title, url string) dashboard.DynamicConfigValue {
+	return set("links", []map[string]any{{"title": title, "url": url, "targetBlank": true}})
+}
 
 // words replace values by what they mean.
 func words(list ...word) []dashboard.ValueMapping {

@@ -16,10 +16,12 @@ type page struct {
 }
 
 // row is a headline with the panels below it. The first row of a page has no
-// headline: it is the screen that answers at a glance.
+// headline: it is the screen that answers at a glance. Rows that are folded away
+// until somebody asks come last.
 type row struct {
 	title  string
 	panels []cog.Builder[dashboard.Panel]
+	folded bool
 }
 
 // schemaVersion is that of Grafana 10.0, the oldest that the dashboards are
@@ -46,12 +48,7 @@ func (p page) build() (classic, error) {
 		Annotations(annotations()).
 		Links(pageLinks(p.uid))
 	for _, r := range p.rows {
-		if r.title != "" {
-			b.WithRow(dashboard.NewRowBuilder(r.title))
-		}
-		for _, panel := range r.panels {
-			b.WithPanel(panel)
-		}
+		r.addTo(b)
 	}
 	d, err := b.Build()
 	if err != nil {
@@ -67,23 +64,71 @@ func (p page) build() (classic, error) {
 		d.Annotations.List[i].Placement = nil
 	}
 	number(d.Panels)
+	closeRanks(d.Panels)
 	return d, nil
+}
+
+// addTo appends a row to a dashboard, which takes what is folded away inside of
+// the headline and the rest after it.
+func (r row) addTo(b *dashboard.DashboardBuilder) { //nolint:staticcheck // see classic
+	if r.title == "" {
+		for _, panel := range r.panels {
+			b.WithPanel(panel)
+		}
+		return
+	}
+	headline := dashboard.NewRowBuilder(r.title).Collapsed(r.folded)
+	if r.folded {
+		for _, panel := range r.panels {
+			headline.WithPanel(panel)
+		}
+	}
+	b.WithRow(headline)
+	if !r.folded {
+		row{panels: r.panels}.addTo(b)
+	}
 }
 
 // number gives each panel its id and each query of a panel its letter.
 func number(panels []dashboard.PanelOrRowPanel) {
-	for i := range panels {
-		id := uint32(i + 1)
-		if r := panels[i].RowPanel; r != nil {
-			r.Id = id
-			continue
-		}
-		panels[i].Panel.Id = &id
-		for j, target := range panels[i].Panel.Targets {
+	id := uint32(0)
+	one := func(p *dashboard.Panel) {
+		id++
+		p.Id = new(id)
+		for j, target := range p.Targets {
 			if query, ok := target.(prometheus.Dataquery); ok {
 				query.RefId = new(string(rune('A' + j)))
-				panels[i].Panel.Targets[j] = query
+				p.Targets[j] = query
 			}
+		}
+	}
+	for _, p := range panels {
+		if p.RowPanel == nil {
+			one(p.Panel)
+			continue
+		}
+		id++
+		p.RowPanel.Id = id
+		for i := range p.RowPanel.Panels {
+			one(&p.RowPanel.Panels[i])
+		}
+	}
+}
+
+// closeRanks moves each row that is folded away right below what is above it:
+// the SDK leaves the space that it would take if it were open.
+func closeRanks(panels []dashboard.PanelOrRowPanel) {
+	bottom := uint32(0)
+	for _, p := range panels {
+		if p.RowPanel == nil {
+			bottom = max(bottom, p.Panel.GridPos.Y+p.Panel.GridPos.H)
+			continue
+		}
+		gap := p.RowPanel.GridPos.Y - bottom
+		p.RowPanel.GridPos.Y = bottom
+		bottom++
+		for _, inner := range p.RowPanel.Panels {
+			inner.GridPos.Y -= gap
 		}
 	}
 }
@@ -133,20 +178,19 @@ func all() dashboard.VariableOption {
 
 func text(s string) dashboard.StringOrMap { return dashboard.StringOrMap{String: &s} }
 
-// annotations mark in every graph what may explain it.
+// annotations mark in every graph, each by a single line, when what may explain
+// it began. How long it lasted, the timelines show.
 func annotations() []cog.Builder[dashboard.AnnotationQuery] {
 	mark := func(name, colour, expr, title, text string) cog.Builder[dashboard.AnnotationQuery] {
 		return dashboard.NewAnnotationQueryBuilder().
 			Name(name).Datasource(source()).Enable(true).IconColor(colour).
 			Expr(expr).Step("60s").TitleFormat(title).TextFormat(text)
 	}
+	pages := firing(`severity="critical"`)
 	return []cog.Builder[dashboard.AnnotationQuery]{
-		mark("Pages", bad, firing(`severity="critical"`), "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}"),
-		mark("Tickets", watch, firing(`severity="warning"`), "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}"),
-		mark("Breaker openings", fourth, `changes(`+of("yativo_api_circuit_breaker_transitions_total", `to="open"`)+`[2m]) > 0`,
-			"The circuit breaker opened", "{{instance}}"),
+		mark("Pages", bad, pages+" unless "+pages+" offset 60s", "{{alertname}}", "{{flow_status}}{{currency}}{{reason}}"),
 		// Not a change of the series: a pod that takes another's place has a new one.
-		mark("Restarts", unknown, of("process_start_time_seconds")+" > time() - 180",
+		mark("Restarts", unknown, of("process_start_time_seconds")+" > time() - 60",
 			"The exporter started", "{{instance}}"),
 	}
 }
@@ -158,9 +202,12 @@ const (
 	exporterUID   = "yativo-card-exporter"
 )
 
-// runbookURL is where the exporter on the reader's own machine shows the
-// runbook. The dashboards command replaces it.
-const runbookURL = "http://localhost:10101/runbook"
+// Where the exporter on the reader's own machine shows the runbook, and who is
+// stalled, or says how to get there. The dashboards command replaces them.
+const (
+	runbookURL = "http://localhost:10101/runbook"
+	stalledURL = "http://localhost:10101/stalled"
+)
 
 // pageLinks lead to the other two pages, and to the runbook.
 func pageLinks(self string) []cog.Builder[dashboard.DashboardLink] {
@@ -179,4 +226,10 @@ func pageLinks(self string) []cog.Builder[dashboard.DashboardLink] {
 	return append(links, dashboard.NewDashboardLinkBuilder("Runbook").
 		Type(dashboard.DashboardLinkTypeLink).Icon("doc").Tooltip("What each alert means and what to do").
 		Url(runbookURL).TargetBlank(true))
+}
+
+// leadsTo is a link in a panel's corner to a page outside of Grafana.
+func leadsTo(title, url string) cog.Builder[dashboard.DashboardLink] {
+	return dashboard.NewDashboardLinkBuilder(title).
+		Type(dashboard.DashboardLinkTypeLink).Url(url).TargetBlank(true)
 }

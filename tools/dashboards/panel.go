@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/grafana/grafana-foundation-sdk/go/bargauge"
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
@@ -30,11 +29,11 @@ func stats(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *st
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
 		Datasource(source()).Targets(queries).Unit(unit).NoValue("No current data").
 		GraphMode(common.BigValueGraphModeNone).
-		ColorMode(common.BigValueColorModeValue).
+		ColorMode(common.BigValueColorModeNone). // No colour is legible as text in both themes.
 		JustifyMode(common.BigValueJustifyModeCenter).
 		Orientation(common.VizOrientationAuto).
 		TextMode(common.BigValueTextModeValue).
-		ColorScheme(fixedColour(neutral)).
+		ColorScheme(fixedColour(unknown)).
 		ReduceOptions(lastValue())
 }
 
@@ -48,22 +47,6 @@ func verdict(a about, list []word, query string) *stat.PanelBuilder {
 		Mappings(words(list...))
 }
 
-// bars compare values of now.
-func bars(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *bargauge.PanelBuilder {
-	return bargauge.NewPanelBuilder().
-		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
-		Datasource(source()).Targets(queries).Unit(unit).NoValue("No current data").Min(0).
-		Orientation(common.VizOrientationHorizontal).
-		DisplayMode(common.BarGaugeDisplayModeBasic).
-		ValueMode(common.BarGaugeValueModeText).
-		NamePlacement(common.BarGaugeNamePlacementLeft).
-		ShowUnfilled(false).
-		// Grafana's own choice of size cuts the longer names off.
-		Text(common.NewVizTextDisplayOptionsBuilder().TitleSize(12).ValueSize(16)).
-		ColorScheme(fixedColour(neutral)).
-		ReduceOptions(lastValue())
-}
-
 // graph shows values over time. A gap stays a gap.
 func graph(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *timeseries.PanelBuilder {
 	g := timeseries.NewPanelBuilder().
@@ -73,7 +56,7 @@ func graph(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *ti
 		LineWidth(2).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
 		LineInterpolation(common.LineInterpolationStepAfter).
 		SpanNulls(common.BoolOrFloat64{Bool: new(false)}).
-		Legend(legend()).Tooltip(tooltip())
+		Legend(legend(a.width)).Tooltip(tooltip())
 	if unit == "none" {
 		// Counts that are all 0 would be drawn on an axis up to 100.
 		g.AxisSoftMax(5)
@@ -83,7 +66,7 @@ func graph(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *ti
 
 // stacked makes a graph one of events, piled up in bars.
 func stacked(g *timeseries.PanelBuilder) *timeseries.PanelBuilder {
-	return g.DrawStyle(common.GraphDrawStyleBars).FillOpacity(80).LineWidth(0).
+	return g.DrawStyle(common.GraphDrawStyleBars).FillOpacity(100).LineWidth(0).
 		Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal).Group("A"))
 }
 
@@ -95,15 +78,16 @@ func limits(g *timeseries.PanelBuilder, list ...step) *timeseries.PanelBuilder {
 
 // timeline shows which state held when. The colours are those of the words:
 // colouring by threshold would make one state of all that no threshold parts.
+// The legend says the words, which a short state would cut.
 func timeline(a about, list []word, queries ...cog.Builder[variants.Dataquery]) *statetimeline.PanelBuilder {
 	return statetimeline.NewPanelBuilder().
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
 		Datasource(source()).Targets(queries).Unit("none").NoValue("Nothing in this time range").
 		Mappings(words(list...)).
 		ColorScheme(fixedColour(unknown)).
-		MergeValues(true).ShowValue(common.VisibilityModeAuto).
-		RowHeight(0.8).FillOpacity(80).
-		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(false).
+		MergeValues(true).ShowValue(common.VisibilityModeNever).
+		RowHeight(0.8).FillOpacity(100).LineWidth(0).
+		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).
 			DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).Calcs([]string{})).
 		Tooltip(tooltip())
 }
@@ -126,6 +110,15 @@ func density(a about, unit, query string) *heatmap.PanelBuilder {
 		ShowLegend()
 }
 
+// rows are the rows of a table: one for each value of a label, under a name and
+// in the ascending order of a query's values.
+type rows struct {
+	label, name string
+	width       uint32
+	properties  []dashboard.DynamicConfigValue
+	order       string
+}
+
 // column is a column of a table: its name, the query of its values and how they
 // look. The name is also what the query's letter is renamed to.
 type column struct {
@@ -133,23 +126,16 @@ type column struct {
 	properties []dashboard.DynamicConfigValue
 }
 
-// grid is a table with a row for each value of a label, joined from a query for
-// each column, the worst first.
-func grid(a about, label, labelName, worst string, columns []column) *table.PanelBuilder {
-	t := table.NewPanelBuilder().
-		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
-		Datasource(source()).Unit("none").NoValue("–").
-		MinWidth(60). // Grafana's 150 pushes columns out of a narrow table.
-		ShowHeader(true).CellHeight(common.TableCellHeightSm).
-		Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{})).
-		SortBy([]cog.Builder[common.TableSortByFieldState]{
-			common.NewTableSortByFieldStateBuilder().DisplayName(worst).Desc(true),
-		})
-	names, order := map[string]string{label: labelName}, map[string]int{label: 0}
-	overrides := []cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{named(labelName, set("custom.width", 120))}
+// grid is a table that is joined from a query for each column.
+func grid(a about, r rows, columns []column) *table.PanelBuilder {
+	t := bareTable(a).WithTarget(now(r.order, "").Format(prometheus.PromQueryFormatTable))
+	names, order := map[string]string{r.label: r.name}, map[string]int{r.label: 0}
+	overrides := []cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{
+		named(r.name, append([]dashboard.DynamicConfigValue{set("custom.width", r.width)}, r.properties...)...),
+	}
 	for i, c := range columns {
 		t.WithTarget(now(c.expr, "").Format(prometheus.PromQueryFormatTable))
-		field := "Value #" + string(rune('A'+i))
+		field := "Value #" + string(rune('B'+i))
 		names[field], order[field] = c.name, i+1
 		if len(c.properties) > 0 {
 			overrides = append(overrides, named(c.name, c.properties...))
@@ -157,19 +143,57 @@ func grid(a about, label, labelName, worst string, columns []column) *table.Pane
 	}
 	return t.Overrides(overrides).Transformations([]dashboard.DataTransformerConfig{
 		{Id: "merge", Options: map[string]any{}},
+		sortedBy("Value #A"),
 		{Id: "organize", Options: map[string]any{
-			"excludeByName": map[string]bool{"Time": true}, "indexByName": order, "renameByName": names,
+			"excludeByName": map[string]bool{"Time": true, "Value #A": true}, "indexByName": order, "renameByName": names,
 		}},
 	})
+}
+
+// bareTable is a table without its columns.
+func bareTable(a about) *table.PanelBuilder {
+	return table.NewPanelBuilder().
+		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
+		Datasource(source()).Unit("none").NoValue("No current data").
+		Mappings(blanks()).
+		MinWidth(60). // Grafana's 150 pushes columns out of a narrow table.
+		ShowHeader(true).CellHeight(common.TableCellHeightSm).
+		Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{})).
+		ColorScheme(byThreshold()).Thresholds(lines())
+}
+
+// blanks are what a cell says that has no value, and one whose value is not known
+// yet.
+func blanks() []dashboard.ValueMapping {
+	say := func(match dashboard.SpecialValueMatch, text string) dashboard.ValueMapping {
+		return dashboard.ValueMapping{SpecialValueMap: &dashboard.SpecialValueMap{
+			Type: dashboard.MappingTypeSpecialValue,
+			Options: dashboard.DashboardSpecialValueMapOptions{
+				Match: match, Result: dashboard.ValueMappingResult{Text: new(text)},
+			},
+		}}
+	}
+	return []dashboard.ValueMapping{say(dashboard.SpecialValueMatchNull, "–"), say(dashboard.SpecialValueMatchNaN, "learning")}
+}
+
+// sortedBy sorts the rows of a table by a field, ascending.
+func sortedBy(field string) dashboard.DataTransformerConfig {
+	return dashboard.DataTransformerConfig{Id: "sortBy", Options: map[string]any{"fields": map[string]any{}, "sort": []any{map[string]any{"field": field}}}}
 }
 
 func lastValue() cog.Builder[common.ReduceDataOptions] {
 	return common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}).Values(false).Fields("")
 }
 
-func legend() cog.Builder[common.VizLegendOptions] {
-	return common.NewVizLegendOptionsBuilder().ShowLegend(true).
-		DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom).Calcs([]string{})
+// legend names the series and their last values, beside a graph that is wide
+// enough for it.
+func legend(width uint32) cog.Builder[common.VizLegendOptions] {
+	l := common.NewVizLegendOptionsBuilder().ShowLegend(true).
+		DisplayMode(common.LegendDisplayModeTable).Placement(common.LegendPlacementBottom).Calcs([]string{"last"})
+	if width >= 12 {
+		l.Placement(common.LegendPlacementRight)
+	}
+	return l
 }
 
 func tooltip() cog.Builder[common.VizTooltipOptions] {

@@ -35,10 +35,11 @@ func among(aggregation, by, expr string) string {
 // it. Until an exporter sees an advance it reports the start of its tracking, so
 // that of a replica which started during a stall counts only where none has seen
 // an advance.
-func lastAdvance(matchers ...string) string {
+func lastAdvance(by string, matchers ...string) string {
 	const metric = "yativo_card_last_advance_timestamp_seconds"
-	return fmt.Sprintf("(max (%s > ignoring (flow_status) group_left () %s)\nor %s)",
-		of(metric, matchers...), of("yativo_card_tracking_since_timestamp_seconds"), least("", metric, matchers...))
+	return fmt.Sprintf("(%s\nor %s)",
+		among("max", by, of(metric, matchers...)+" > ignoring (flow_status) group_left () "+of("yativo_card_tracking_since_timestamp_seconds")),
+		least(by, metric, matchers...))
 }
 
 // standing selects the stalled customers in KYC if they are at least three, and
@@ -47,7 +48,7 @@ func lastAdvance(matchers ...string) string {
 // the stalled threshold.
 func standing(by string) string {
 	return fmt.Sprintf("%s >= 3\nand on () time() - %s\n> (%s or %s)",
-		most(by, "yativo_card_stalled_customers", kyc), lastAdvance(kyc),
+		most(by, "yativo_card_stalled_customers", kyc), lastAdvance("", kyc),
 		`max (last_over_time(job_flow_status:yativo_card_quiet_limit_seconds:max{job=~"$job", `+kyc+"}[12h]))",
 		most("", "yativo_card_stalled_after_seconds", kyc))
 }

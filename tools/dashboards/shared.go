@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
-	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 )
 
 // The panels that more than one page begins with.
@@ -11,7 +13,7 @@ import (
 func believe(a about, part, timestamp string) cog.Builder[dashboard.Panel] {
 	list := []word{
 		{"0", "Yes", good},
-		{"1", "Yes, but refreshes fail", watch},
+		{"1", "Refreshes fail", watch},
 		{"2", "No: too old", bad},
 		{"3", "No data", bad},
 	}
@@ -20,7 +22,7 @@ func believe(a about, part, timestamp string) cog.Builder[dashboard.Panel] {
 		"' data against the limit in force, and the latest refresh. If it is not green: open the Exporter dashboard and find the reason of the failures; act on nothing else here before."
 	if part == "balances" {
 		a.text += " Not asked for: EXPORTER_BALANCE_INTERVAL is 0, and this page stays empty."
-		list = append(list, word{"4", "Not asked for", neutral})
+		list = append(list, word{"4", "Not asked for", unknown})
 	}
 	return verdict(a, list, believable(part, timestamp))
 }
@@ -28,18 +30,33 @@ func believe(a about, part, timestamp string) cog.Builder[dashboard.Panel] {
 // watchdog is the alert that fires for as long as the rules are evaluated.
 const watchdog = `ALERTS{alertname="YativoCardWatchdog", alertstate="firing"}`
 
-// alerting counts the alerts that fire. The watchdog, which always fires, tells
-// none from rules that are not loaded.
-func alerting(a about) cog.Builder[dashboard.Panel] {
-	a.title = "Alerts"
-	a.text = "Alerts of this program that fire now: pages red, tickets amber. If there are any: the Alerts timeline below names them, and the runbook says what to do. Unknown means that the shipped rules are not loaded."
-	return stats(a, "none", now("count by (severity) ("+firing()+`)
-or label_replace(0 * count (`+watchdog+") unless on () "+firing()+`, "severity", "none", "", "")`, "{{severity}}")).
-		NoValue("Unknown").
-		ColorMode(common.BigValueColorModeBackgroundSolid).
-		ColorScheme(fixedColour(unknown)).
-		Mappings(words(word{"0", "None", ""})).
-		Overrides(painted([]paint{{"critical", bad}, {"warning", watch}, {"info", neutral}, {"none", good}}))
+// alertsFiring names the alerts that fire. The watchdog, which always fires,
+// tells none from rules that are not loaded.
+func alertsFiring(width uint32) cog.Builder[dashboard.Panel] {
+	const age = `time() - min by (alertname, severity) (ALERTS_FOR_STATE{alertname=~"YativoCard.+", job=~"$job"}
+  and ignoring (alertstate) %s)`
+	state := func(expr, name, severity string) string {
+		return fmt.Sprintf(`label_replace(label_replace(%s, "alertname", %q, "", ""), "severity", %q, "", "")`, expr, name, severity)
+	}
+	return bareTable(about{"Alerts that fire", "The alerts of this program that fire now, pages first, and for how long their condition has held. If there is one: click its name, which opens its section of the runbook. Without the shipped rules nobody is told of anything: load them.", width, 4}).
+		WithTarget(now(fmt.Sprintf(age, firing())+
+			"\nor "+state("0 * count ("+watchdog+") unless on () "+firing(), "No alert fires", "none")+
+			"\nor "+state("vector(0) unless on () "+watchdog, "The shipped rules are not loaded", "unloaded"), "").
+			Format(prometheus.PromQueryFormatTable)).
+		Overrides([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{
+			named("kind", set("custom.width", 70),
+				set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
+				set("mappings", words(word{"critical", "page", bad}, word{"warning", "ticket", watch}, word{"info", "info", ""},
+					word{"none", "calm", good}, word{"unloaded", "blind", unknown}))),
+			named("alert", linked("Its section of the runbook", runbookURL+"#${__value.raw}")),
+			named("for", set("custom.width", 90), set("unit", "s"), set("decimals", 0), set("mappings", words(word{"0", "–", ""}))),
+		}).
+		// The kinds' names happen to be in the order of their urgency.
+		Transformations([]dashboard.DataTransformerConfig{sortedBy("severity"), {Id: "organize", Options: map[string]any{
+			"excludeByName": map[string]bool{"Time": true},
+			"indexByName":   map[string]int{"severity": 0, "alertname": 1, "Value": 2},
+			"renameByName":  map[string]string{"severity": "kind", "alertname": "alert", "Value": "for"},
+		}}})
 }
 
 // alertHistory shows which alerts fired when.

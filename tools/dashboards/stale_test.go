@@ -10,7 +10,7 @@ import (
 
 // lasting are the panels that are about what lasts when the data are too old:
 // the verdict that says so, and the alerts.
-var lasting = []string{"Current?", "Alerts", "Alerts that fired"}
+var lasting = []string{"Current?", "Alerts that fire", "Alerts that fired"}
 
 // What derives from customers or balances vanishes with them. A counter that
 // stands still, or a silence that grows, would look like a program that does.

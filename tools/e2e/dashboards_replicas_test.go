@@ -73,26 +73,27 @@ func panelCases() []panelCase {
 		{"without the rules a replica's start is no advance", kycReplicas(nil), "2d6h", "onboarding", "KYC", 0, verdict(2)},
 		{"the pace explains the silence", kycReplicas(map[string]string{quietLimit: "345600x3240"}), "2d6h", "onboarding", "KYC", 0, verdict(0)},
 		{"the pace does not explain the silence", kycReplicas(map[string]string{quietLimit: "172800x3240"}), "2d6h", "onboarding", "KYC", 0, verdict(2)},
-		{"the silence is that of the replica that has seen an advance", kycReplicas(nil), "2d6h", "onboarding", "Since anybody got past $status", 0, verdict(2*86400 + 5*3600)},
+		{"the silence is that of the replica that has seen an advance", kycReplicas(nil), "2d6h", "onboarding", "Silence past $status", 0, verdict(53)},
 		{
 			"nobody has seen an advance", kycReplicas(map[string]string{
 				`yativo_card_last_advance_timestamp_seconds{instance="a", flow_status="kyc_initiated"}`: "0x3240",
-			}), "2d6h", "onboarding", "Since anybody got past $status", 0, verdict(2*86400 + 6*3600),
+			}), "2d6h", "onboarding", "Silence past $status", 0, verdict(54),
 		},
 		{
 			"data that are too old tell no silence", kycReplicas(map[string]string{
 				`yativo_card_customers{instance="a", flow_status="kyc_initiated"}`:         "4x3240 stale",
 				`yativo_card_stalled_customers{instance="a", flow_status="kyc_initiated"}`: "4x3240 stale",
 				`yativo_card_stalled_customers{instance="b", flow_status="kyc_initiated"}`: "_x2880 0x360 stale",
-			}), "2d6h1m", "onboarding", "Since anybody got past $status", 0, nil,
+			}), "2d6h1m", "onboarding", "Silence past $status", 0, nil,
 		},
-		{"KYC that stands still is the worst step", kycReplicas(nil), "2d6h", "onboarding", "Most stalled step", 0, map[string]float64{`{flow_status="kyc_initiated"}`: 4}},
+		{"KYC that stands still is the worst step", kycReplicas(nil), "2d6h", "onboarding", "Most stalled", 0, map[string]float64{`{flow_status="kyc_initiated"}`: 4}},
 
-		{"an old program's first day is not unusual", stuck("otp_verified", "0x1440 20x21600"), "30h", "onboarding", "Most stalled step", 0, nil},
-		{"but somebody is stuck", stuck("otp_verified", "0x1440 20x21600"), "30h", "onboarding", "Most stalled step", 1, map[string]float64{`{flow_status="otp_verified"}`: 20}},
-		{"a sudden rise is unusual", stuck("otp_verified", suddenly), "16d", "onboarding", "Most stalled step", 0, map[string]float64{`{flow_status="otp_verified"}`: 20}},
-		{"a standing share is not", stuck("otp_verified", always), "16d", "onboarding", "Most stalled step", 0, nil},
-		{"nor is one of which little is known", stuck("otp_verified", "_x20000 2x2920 20x120"), "16d", "onboarding", "Most stalled step", 0, nil},
+		{"an old program's first day is not unusual", stuck("otp_verified", "0x1440 20x21600"), "30h", "onboarding", "Most stalled", 0, nil},
+		{"but somebody is stuck", stuck("otp_verified", "0x1440 20x21600"), "30h", "onboarding", "Most stalled", 2, map[string]float64{`{flow_status="otp_verified"}`: 20}},
+		{"a sudden rise is unusual", stuck("otp_verified", suddenly), "16d", "onboarding", "Most stalled", 0, map[string]float64{`{flow_status="otp_verified"}`: 20}},
+		{"a standing share is not", stuck("otp_verified", always), "16d", "onboarding", "Most stalled", 0, nil},
+		{"which is good news", stuck("otp_verified", always), "16d", "onboarding", "Most stalled", 1, map[string]float64{`{flow_status="otp_verified"}`: 20}},
+		{"nor is one of which little is known", stuck("otp_verified", "_x20000 2x2920 20x120"), "16d", "onboarding", "Most stalled", 0, nil},
 		{"an old program's first day in KYC", stuck("kyc_initiated", "0x1440 20x21600"), "30h", "onboarding", "KYC", 0, verdict(0)},
 		{"more than usual in KYC", stuck("kyc_initiated", suddenly), "16d", "onboarding", "KYC", 0, verdict(1)},
 
@@ -113,8 +114,8 @@ func panelCases() []panelCase {
 				`yativo_card_ledger_balance{instance="b", currency="USD"}`: "_x1500 150x600",
 			}, "30h", "balances", "Change of the ledger over 24 h", 0, map[string]float64{`{currency="USD"}`: 0.5},
 		},
-		{"ten customers tell a pending share", pending("10"), "5m", "balances", "Highest pending share", 0, map[string]float64{`{currency="USD"}`: 0.5}},
-		{"nine do not", pending("9"), "5m", "balances", "Highest pending share", 0, nil},
+		{"ten customers tell a pending share", pending("10"), "5m", "balances", "Pending share", 0, map[string]float64{`{currency="USD"}`: 0.5}},
+		{"nine do not", pending("9"), "5m", "balances", "Pending share", 0, nil},
 		{"and not over time either", pending("9"), "5m", "balances", "Pending share of the realtime ledger", 0, nil},
 		{"there is nothing at all", nil, "5m", "balances", "Current?", 0, verdict(3)},
 		{
@@ -143,22 +144,22 @@ func panelCases() []panelCase {
 				`yativo_api_circuit_breaker_state{instance="a", state="half_open"}`: "0x10",
 				`yativo_api_circuit_breaker_state{instance="b", state="open"}`:      "0x10",
 				`yativo_api_circuit_breaker_state{instance="b", state="half_open"}`: "1x10",
-			}, "5m", "exporter", "Circuit breaker", 0, verdict(2),
+			}, "5m", "exporter", "API breaker", 0, verdict(2),
 		},
 		{
 			"a pod has taken another's place", map[string]string{
 				`process_start_time_seconds{instance="a"}`: "-60x60 stale",
-				`process_start_time_seconds{instance="b"}`: "_x60 3590x20",
-			}, "61m", "exporter", "Restarts", 0, map[string]float64{`process_start_time_seconds{job="` + dashboardJob + `", instance="b"}`: 3590},
+				`process_start_time_seconds{instance="b"}`: "_x60 3650x20",
+			}, "61m", "exporter", "Restarts", 0, map[string]float64{`process_start_time_seconds{job="` + dashboardJob + `", instance="b"}`: 3650},
 		},
 		{
 			"a pod restarted where it was", map[string]string{
-				`process_start_time_seconds{instance="a"}`: "-60x60 3590x20",
-			}, "61m", "exporter", "Restarts", 0, map[string]float64{`process_start_time_seconds{job="` + dashboardJob + `", instance="a"}`: 3590},
+				`process_start_time_seconds{instance="a"}`: "-60x60 3650x20",
+			}, "61m", "exporter", "Restarts", 0, map[string]float64{`process_start_time_seconds{job="` + dashboardJob + `", instance="a"}`: 3650},
 		},
 		{
 			"a restart is over", map[string]string{
-				`process_start_time_seconds{instance="a"}`: "-60x60 3590x20",
+				`process_start_time_seconds{instance="a"}`: "-60x60 3650x20",
 			}, "70m", "exporter", "Restarts", 0, nil,
 		},
 	}

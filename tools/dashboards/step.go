@@ -1,0 +1,65 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+)
+
+// One step in detail.
+
+func stepCustomers() cog.Builder[dashboard.Panel] {
+	return graph(about{"Customers in $status", "How many customers are in this step, and how many of them for longer than the two thresholds. If stalled grows: nobody gets on, or something changed for the customers; the wait beside it tells since when.", 12, 8}, "none",
+		over(most("", "yativo_card_customers", chosenStep), "in the step"),
+		over(most("", "yativo_card_stalled_customers", chosenStep), "stalled"),
+		over(most("", "yativo_card_abandoned_customers", chosenStep), "abandoned")).
+		Decimals(0).
+		Overrides(painted([]paint{{"in the step", neutral}, {"stalled", watchLine}, {"abandoned", unknown}}))
+}
+
+// hours are seconds as hours, whose axis has round steps.
+func hours(seconds string) string { return "(" + seconds + ") / 3600" }
+
+func stepWait() cog.Builder[dashboard.Panel] {
+	return graph(about{"Longest wait in $status", "For how long the customer has been in this step who is there for the longest and not yet abandoned; the dashed lines are the thresholds in force. If it climbs at the pace of the clock: nobody gets on, or one customer wandered off; the heat map, which shows everybody, the abandoned included, tells which.", 12, 8}, "suffix:h",
+		over(hours("time() - "+least("", "yativo_card_oldest_entry_timestamp_seconds", chosenStep)), "longest"),
+		over(current(hours(most("", "yativo_card_stalled_after_seconds", chosenStep))), "stalled after"),
+		over(current(hours(most("", "yativo_card_abandoned_after_seconds", chosenStep))), "abandoned after")).
+		Overrides(append(painted([]paint{{"longest", neutral}}),
+			dashed("stalled after", watchLine), dashed("abandoned after", bad)))
+}
+
+func stepCompleted() cog.Builder[dashboard.Panel] {
+	completed := "max by (le) (increase(" + of("yativo_card_status_duration_seconds_bucket", chosenStep) + "[24h]))"
+	return graph(about{"Stays in $status, past 24 h", "How long those stayed in this step who left it within the 24 hours before, seen from beginning to end. If it grows: the step has slowed down for those who get through, too.", 12, 8}, "suffix:h",
+		over(current(hours("histogram_quantile(0.9, "+completed+")")), "p90"),
+		over(current(hours("histogram_quantile(0.5, "+completed+")")), "median")).
+		NoValue("Nobody completed a stay in this time range").
+		Overrides(painted([]paint{{"p90", third}, {"median", neutral}}))
+}
+
+func stepHeatmap() cog.Builder[dashboard.Panel] {
+	return density(about{"Time in $status", "How all present customers, the abandoned included, spread over the time that they have been in this step, each column a moment. If a band rises from left to right: that group does not get on, and where it began is when the step came to a stop; look for an incident at that time.", 12, 8}, "s",
+		fewest(chosenStep))
+}
+
+func stepSilence() cog.Builder[dashboard.Panel] {
+	return graph(about{"Silence past $status", "Hours since a customer last got past this step; the same in this program's usual hours, which nights and weekends add little to; and, dashed, what the missed hours must reach before somebody is paged. The last two are absent until about four weeks have shown the rhythm. If missed is above the dashed line while newcomers wait: the step stands still.", 12, 8}, "suffix:h",
+		over(current(hours("time() - "+lastAdvance("", chosenStep))), "silence"),
+		over(current(most("", "yativo_card_missed_advances", chosenStep)), "missed"),
+		over(current(most("", "yativo_card_missed_advances_limit", chosenStep)), "page at")).
+		Overrides(append(painted([]paint{{"silence", neutral}, {"missed", second}}), dashed("page at", bad)))
+}
+
+func stepCohort() cog.Builder[dashboard.Panel] {
+	return graph(about{"Still in $status, of a cohort", "Of the customers who entered this step 4 to 24 hours ago, the share that still waits; dashed, the share that would at this hour of past weeks. A cohort, so neither old drop-outs nor many sign-ups move it. Empty until about four weeks have shown what is usual. If the first is far above the second: fewer get on than usual; look who they are.", 12, 8}, "percentunit",
+		over(cohortShare("yativo_card_cohort_waiting_customers"), "now"),
+		over(cohortShare("yativo_card_cohort_usual_waiting_customers"), "usual")).
+		NoValue("Needs about four weeks of the program's rhythm").
+		AxisSoftMax(1).
+		Overrides(append(painted([]paint{{"now", neutral}}), dashed("usual", unknown)))
+}
+
+// cohortShare is the share of the customers who entered the step 4 to 24 h ago.
+func cohortShare(metric string) string {
+	return current(most("", metric, chosenStep) + "\n/ (" + most("", "yativo_card_cohort_customers", chosenStep) + " > 0)")
+}
