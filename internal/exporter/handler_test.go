@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +103,27 @@ func TestStalledIsGuarded(t *testing.T) {
 				t.Errorf("the refusal does not say what to do: %s", body)
 			}
 		})
+	}
+}
+
+// A reverse proxy on the same machine comes from loopback and may name it, for
+// whoever asks the proxy.
+func TestStalledIsNotForTheClientsOfAProxy(t *testing.T) {
+	users := webConfig(t, "basic_auth_users:\n  ops: $2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi\n")
+	for webConfig, want := range map[string]int{"": http.StatusForbidden, users: http.StatusOK} {
+		e := newTestExporter(t, sandbox.New(sandbox.Options{}), environ{"EXPORTER_LISTEN_ADDRESS": "127.0.0.1:10101", "EXPORTER_WEB_CONFIG_FILE": webConfig})
+		e.refresher.Refresh(context.Background())
+		for _, header := range []string{"X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1", "X-Real-IP: 192.0.2.1", "Via: 1.1 proxy", "X-Forwarded-Host: cards.example", "X-Forwarded-Proto: https"} {
+			name, value, _ := strings.Cut(header, ": ")
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/stalled", nil)
+			r.Host = "127.0.0.1:10101"
+			r.Header.Set(name, value)
+			w := httptest.NewRecorder()
+			e.handler.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("with %s and the web configuration %q: status %d, want %d", header, webConfig, w.Code, want)
+			}
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ func (h *stalledHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !h.allowed(r) {
 		answer(w, http.StatusForbidden, "This list names customers. It is served only where EXPORTER_WEB_CONFIG_FILE demands\n"+
 			"credentials (basic_auth_users, or client_auth_type: RequireAndVerifyClientCert), or where\n"+
-			"EXPORTER_LISTEN_ADDRESS is a loopback address and the request names it as its host.\n")
+			"EXPORTER_LISTEN_ADDRESS is a loopback address, the request names it as its host and no proxy passed it on.\n")
 		return
 	}
 	statuses := onboarding.WaitingStatuses()
@@ -74,13 +74,14 @@ func listStalled(report *onboarding.Report, statuses []onboarding.Status) stalle
 // allowed reports whether the request may see the list: it has shown
 // credentials that the web configuration demands, or it comes from this machine
 // and names it. The name keeps a web page that resolves its own name to a
-// loopback address from reading the list through somebody's browser.
+// loopback address from reading the list through somebody's browser. A reverse
+// proxy on this machine is not the one who wants to know.
 func (h *stalledHandler) allowed(r *http.Request) bool {
 	if h.demandsCredentials(r) {
 		return true
 	}
 	listen, _, err := net.SplitHostPort(h.listenAddress)
-	if err != nil || !config.IsLoopback(listen) {
+	if err != nil || !config.IsLoopback(listen) || isForwarded(r) {
 		return false
 	}
 	host := r.Host
@@ -91,6 +92,16 @@ func (h *stalledHandler) allowed(r *http.Request) bool {
 		host = host[1 : len(host)-1]
 	}
 	return config.IsLoopback(host)
+}
+
+// isForwarded reports whether a proxy says that it passes the request on.
+func isForwarded(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // demandsCredentials reads the web configuration as the server does, for each

@@ -2,6 +2,7 @@ package onboarding_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"strings"
@@ -393,6 +394,31 @@ func TestListIsOldestFirstAndBounded(t *testing.T) {
 		if c.ID != want || c.ExternalID != "" || c.EnteredBeforeTracking || !c.Since.Equal(c.CreatedAt) {
 			t.Fatalf("customer %d of the list is %+v, want %s", i, c, want)
 		}
+	}
+}
+
+// An e-mail address is none of the list's business, however its @ is written.
+func TestListNamesNoEmail(t *testing.T) {
+	r := newRig(t)
+	r.walk(0, nil)
+	w := r.observe(time.Minute, nil, nil)
+	want := map[string]string{}
+	for id, external := range map[string]string{
+		"1": "someone@example.com", "2": "someone%40example.com", "3": "someone\uff20example.com", "4": "someone&#64;example.com",
+		"5": "someone%2540example.com", "6": "SOMEONE&#X40;EXAMPLE.COM", "7": "someone\ufe6bexample.com", "8": "someone&commat;example.com", "9": "crm-4040",
+	} {
+		w.Observe(onboarding.Observation{ID: id, ExternalID: external, Status: otp, CreatedAt: start.Add(-2 * day)})
+		want[id] = ""
+	}
+	want["9"] = "crm-4040"
+	w.Observe(onboarding.Observation{ID: "someone@example.com", ExternalID: "crm-1", Status: otp, CreatedAt: start.Add(-2 * day)})
+	want[""] = "crm-1"
+	got := map[string]string{}
+	for _, c := range w.Commit(r.now, true).StalledCustomers[otp] {
+		got[c.ID] = c.ExternalID
+	}
+	if !maps.Equal(want, got) {
+		t.Errorf("external ids by ids %q, want %q", got, want)
 	}
 }
 

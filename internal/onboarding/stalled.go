@@ -15,7 +15,8 @@ const MaxStalledListed = 1000
 // on it needs, and no e-mail and no balance.
 type StalledCustomer struct {
 	ID string `json:"customer_id"`
-	// ExternalID is empty where it contains an @, since it may be an e-mail.
+	// ExternalID is empty where it contains an @, however written, since it may
+	// be an e-mail; ID likewise.
 	ExternalID string `json:"external_customer_id,omitempty"`
 	Status     Status `json:"flow_status"`
 	// Since is when the customer was first seen in its status.
@@ -78,18 +79,28 @@ func (t *Tracker) listStalled(s Status, now uint32) []StalledCustomer {
 			continue
 		}
 		customer := StalledCustomer{
-			ID:                    string(c.id),
+			ID:                    withoutEmail(string(c.id)),
+			ExternalID:            withoutEmail(string(c.externalID)),
 			Status:                s,
 			Since:                 moment(c.entered),
 			EnteredBeforeTracking: c.before,
 			CreatedAt:             c.createdAt,
-		}
-		if external := string(c.externalID); !strings.Contains(external, "@") {
-			customer.ExternalID = external
 		}
 		if list = append(list, customer); len(list) == MaxStalledListed {
 			break
 		}
 	}
 	return list
+}
+
+// withoutEmail returns an id, or "" for one that may be an e-mail address,
+// however its @ is written.
+func withoutEmail(id string) string {
+	lower := strings.ToLower(id)
+	for _, at := range []string{"@", "\uff20", "\ufe6b", "%40", "%2540", "&#64;", "&#x40;", "&commat;"} {
+		if strings.Contains(lower, at) {
+			return ""
+		}
+	}
+	return id
 }
