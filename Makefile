@@ -9,10 +9,13 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # say that they run without it, rather than stop a newcomer at the first step.
 RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
 
-# The first run waits inside the tests for tools that are still being built.
+# For the tests of one package; go's own ten minutes are few for a slow machine.
 TIMEOUT := 20m
 
-.PHONY: help build test unit e2e lint tools bench rules docs soak demo stack release lines clean
+# The modules below tools/ whose programs the linting and the end-to-end tests run.
+TOOLS := prometheus lint alertmanager pint victoriametrics toxiproxy
+
+.PHONY: help build test vet unit e2e lint tools $(TOOLS:%=tool-%) bench rules docs soak demo stack release lines clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
@@ -20,25 +23,23 @@ help: ## list these targets
 build: ## the static binary, ./yativo-card-exporter
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o yativo-card-exporter .
 
-# The tools are built at low priority beside the unit tests, which do not wait
-# for them as a rule. A failure lets the later stages run, so that one run tells
-# everything, and still ends the whole with an error.
-test: ## every test and every linter
+# The tools are built at low priority beside the unit tests, which need none. A
+# failure lets the later stages run, so that one run tells everything.
+test: vet ## every test and every linter
+	@failed=; \
+	stage() { echo "== $$1  $$2$$3"; $(MAKE) --no-print-directory $$2 || failed="$$failed $$2"; }; \
+	nice $(MAKE) -j --no-print-directory tools & tools=$$!; \
+	trap 'kill $$tools 2>/dev/null' INT TERM; \
+	stage 2/4 unit '; in the background the tools of the next stages (about 10 minutes on a new machine, nothing later)'; \
+	wait $$tools; \
+	stage 3/4 lint; \
+	stage 4/4 e2e ': the real binary, the real Prometheus (about 3 minutes; what fails is printed at the end)'; \
+	test -z "$$failed" || { echo "== FAILED:$$failed (alone: make$$failed)"; exit 1; }
+
+vet:
 	@echo '== 1/4  gofmt and go vet'
 	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	@go vet -tags e2e ./...
-	@status=0; \
-	nice $(MAKE) --no-print-directory tools & tools=$$!; \
-	trap 'kill $$tools 2>/dev/null' INT TERM; \
-	echo '== 2/4  unit tests; in the background the tools of stages 3 and 4 (about 10 minutes on a new machine, nothing later)'; \
-	$(MAKE) --no-print-directory unit || status=1; \
-	echo '== 3/4  golangci-lint'; \
-	wait $$tools || exit 1; \
-	$(MAKE) --no-print-directory lint || status=1; \
-	echo '== 4/4  end-to-end tests: the real binary, the real Prometheus (about 3 minutes; what fails is printed at the end)'; \
-	$(MAKE) --no-print-directory e2e || status=1; \
-	test $$status = 0 || echo '== FAILED, see above'; \
-	exit $$status
 
 unit: ## the tests of every package, with the race detector
 	@test -n '$(RACE)' || echo 'WARNING: no C compiler ($(shell go env CC)) is installed, so the tests run without the race detector'
@@ -46,16 +47,25 @@ unit: ## the tests of every package, with the race detector
 	go test -C tools/dashboards -count=1 ./...
 	go test -C deploy/check -count=1 ./...
 
-e2e: ## the tests that run the real binary against real tools
+e2e: tools ## the tests that run the real binary against real tools
 	go test -tags e2e -count=1 -timeout $(TIMEOUT) -parallel 8 ./tools/e2e/...
 
-lint: ## golangci-lint, as configured in .golangci.yml
-	@golangci=$$(go run ./tools/toolbox/cmd/toolbox golangci-lint) && $$golangci run ./...
+lint: tool-lint ## golangci-lint, as configured in .golangci.yml
+	.tools/golangci-lint run ./...
 
-tools: ## Prometheus, Alertmanager and the linters, into .tools/
-	@go run ./tools/toolbox/cmd/toolbox
+tools: $(TOOLS:%=tool-%) ## Prometheus, Alertmanager and the linters, into .tools/
 
-bench: ## whole processes against their peers and limits, as in docs/performance.md, and the benchmarks of parts
+# `go tool` takes no build tags, so the tools are plain binaries. Go sees itself
+# what is up to date. Its temporary folder is beside the target, so that a new
+# binary is put in its place by a rename, whole, even where two builds meet.
+$(TOOLS:%=tool-%): tool-%:
+	@mkdir -p .tools
+	@GOTMPDIR='$(CURDIR)/.tools' GOWORK=off CGO_ENABLED=0 go build -C tools/$* -trimpath $(FLAGS) -ldflags '-s -w' -o '$(CURDIR)/.tools/' tool
+
+# Service discovery for every cloud is most of what Prometheus takes to build.
+tool-prometheus: FLAGS := -tags remove_all_sd
+
+bench: tool-prometheus ## whole processes against their peers and limits, as in docs/performance.md, and the benchmarks of parts
 	go run ./tools/bench
 	go test -run '^$$' -bench . -benchmem ./...
 
@@ -64,18 +74,18 @@ rules: ## write the checked-in rule files anew from alerts/rules.yml.tmpl
 	go run . alerts -format operator > deploy/kubernetes/prometheusrule.yaml
 	go test ./tools/rehearsal -count=1 -run TestDemoRulesAreTheShippedOnes -write
 
-docs: ## measure anew and write what docs/ says was measured
+docs: tools ## measure anew and write what docs/ says was measured
 	go test ./tools/bench/scaling -count=1 -timeout $(TIMEOUT) -write
 	go run ./tools/bench -write
 	DOCS=write go test -tags e2e -count=1 -timeout $(TIMEOUT) -parallel 1 -run '^(TestFaults|TestOwnFaults)$$' ./tools/e2e
 
-soak: ## half an hour of random troubles against the real binary (SOAK_DURATION, SOAK_SEED)
+soak: tools ## half an hour of random troubles against the real binary (SOAK_DURATION, SOAK_SEED)
 	DOCS=write SOAK_DURATION=$(or $(SOAK_DURATION),30m) go test -tags e2e -count=1 -timeout 24h -v -run '^TestSoak$$' ./tools/e2e
 
 demo: ## the exporter against its embedded sandbox, on loopback
 	go run . demo $(ARGS)
 
-stack: ## sandbox, exporter, real Prometheus and Alertmanager; pages are printed here (SCENARIO=kyc-stall)
+stack: tools ## sandbox, exporter, real Prometheus and Alertmanager; pages are printed here (SCENARIO=kyc-stall)
 	go run ./tools/stack -scenario $(or $(SCENARIO),kyc-stall)
 
 release: ## static binaries with checksums, into dist/

@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"yativo-card-exporter/tools/toolbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // apiCost counts at the API what refreshes cost it while two Prometheus servers
@@ -69,11 +69,7 @@ func (b *bench) apiCost(ctx context.Context) ([]row, error) {
 
 // startPrometheus runs a Prometheus that scrapes an exporter each second.
 func (b *bench) startPrometheus(ctx context.Context, e *exporter) (*process, error) {
-	box, err := toolbox.Open(".", os.Stderr)
-	if err != nil {
-		return nil, err
-	}
-	program, err := box.Binary(ctx, "prometheus")
+	program, err := testutil.Tool(".", "prometheus")
 	if err != nil {
 		return nil, err
 	}

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"yativo-card-exporter/tools/toolbox"
 )
 
 // alertmanager is a running Alertmanager with the shipped configuration, whose
@@ -94,7 +92,7 @@ func startAlertmanager(t *testing.T, replacements ...string) *alertmanager {
 		t.Fatal(err)
 	}
 	path := writeFile(t, folder, "alertmanager.yml", strings.NewReplacer(append(replacements, "/etc/alertmanager/", folder+"/")...).Replace(string(config)))
-	a := &alertmanager{messages: messages, process: start(t, exec.CommandContext(t.Context(), toolbox.Binary(t, "alertmanager"),
+	a := &alertmanager{messages: messages, process: start(t, exec.CommandContext(t.Context(), tool(t, "alertmanager"),
 		"--config.file="+path, "--storage.path="+filepath.Join(folder, "data"),
 		"--web.listen-address=127.0.0.1:0", "--cluster.listen-address=", "--log.format=json"))}
 	a.url = "http://" + listenAddress(t, a.process)

@@ -11,7 +11,6 @@ import (
 
 	"yativo-card-exporter/alerts"
 	"yativo-card-exporter/tools/rehearsal"
-	"yativo-card-exporter/tools/toolbox"
 )
 
 // alertsFolder is the folder of the alert pack, as seen from here.
@@ -40,7 +39,7 @@ func renderRehearsal(t *testing.T, factor float64, args ...string) string {
 // runTool runs a tool to its end; it must succeed.
 func runTool(t *testing.T, program string, args ...string) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), toolbox.Binary(t, program), args...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), tool(t, program), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
 	}

@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
 const (
@@ -56,4 +58,14 @@ func cleanUp(dir string, err error) error {
 		return removeErr
 	}
 	return err
+}
+
+// tool is the path of a program that `make tools` builds.
+func tool(t *testing.T, program string) string {
+	t.Helper()
+	path, err := testutil.Tool(root, program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

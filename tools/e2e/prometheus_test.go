@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"yativo-card-exporter/tools/toolbox"
 )
 
 // prometheus is a running Prometheus.
@@ -33,7 +31,7 @@ func startPrometheus(t *testing.T, scrapeConfigs string) *prometheus {
 	if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := &prometheus{process: start(t, exec.CommandContext(t.Context(), toolbox.Binary(t, "prometheus"),
+	p := &prometheus{process: start(t, exec.CommandContext(t.Context(), tool(t, "prometheus"),
 		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address=127.0.0.1:0", "--log.format=json"))}
 	p.url = "http://" + listenAddress(t, p.process)

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"yativo-card-exporter/internal/sandbox"
-	"yativo-card-exporter/tools/toolbox"
 )
 
 const (
@@ -109,7 +108,7 @@ func startPrometheusWith(t *testing.T, config string, args ...string) *prometheu
 	t.Helper()
 	folder := t.TempDir()
 	path := writeFile(t, folder, "prometheus.yml", config)
-	p := &prometheus{process: start(t, exec.CommandContext(t.Context(), toolbox.Binary(t, "prometheus"), append(args,
+	p := &prometheus{process: start(t, exec.CommandContext(t.Context(), tool(t, "prometheus"), append(args,
 		"--config.file="+path, "--storage.tsdb.path="+filepath.Join(folder, "data"),
 		"--web.listen-address=127.0.0.1:0", "--log.format=json")...))}
 	p.url = "http://" + listenAddress(t, p.process)

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"yativo-card-exporter/internal/sandbox"
-	"yativo-card-exporter/tools/toolbox"
 )
 
 // stillPopulation is a program of several pages in which nobody moves.
@@ -116,7 +115,7 @@ func TestExpositionIsClean(t *testing.T) {
 	}
 
 	_, body := exporter.get("/metrics")
-	lint := exec.CommandContext(t.Context(), toolbox.Binary(t, "promtool"), "check", "metrics")
+	lint := exec.CommandContext(t.Context(), tool(t, "promtool"), "check", "metrics")
 	lint.Stdin = strings.NewReader(body)
 	var out bytes.Buffer
 	lint.Stdout, lint.Stderr = &out, &out

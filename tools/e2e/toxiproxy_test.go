@@ -11,8 +11,6 @@ import (
 	"os/exec"
 	"testing"
 	"time"
-
-	"yativo-card-exporter/tools/toolbox"
 )
 
 // toxiproxy is a running Toxiproxy.
@@ -22,7 +20,7 @@ type toxiproxy struct{ url string }
 // one is chosen, and another if somebody takes it first.
 func startToxiproxy(t *testing.T) *toxiproxy {
 	t.Helper()
-	program := toolbox.Binary(t, "server") // what Toxiproxy calls itself
+	program := tool(t, "server") // what Toxiproxy calls itself
 	for {
 		port := freePort(t)
 		proc := start(t, exec.CommandContext(t.Context(), program, "-host", "127.0.0.1", "-port", port))

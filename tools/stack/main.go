@@ -26,7 +26,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/internal/sandbox"
-	"yativo-card-exporter/tools/toolbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 func main() {
@@ -81,21 +81,18 @@ type stack struct {
 
 // start builds what has to be built, configures it and starts it.
 func (s *stack) start(ctx context.Context, scenario string, speed float64) error {
-	box, err := toolbox.Open(".", s.out)
-	if err != nil {
-		return err
-	}
 	programs := map[string]string{}
 	for _, name := range []string{"prometheus", "alertmanager"} {
-		if programs[name], err = box.Binary(ctx, name); err != nil {
+		path, err := testutil.Tool(".", name)
+		if err != nil {
 			return err
 		}
+		programs[name] = path
 	}
 	fmt.Fprintln(s.out, "Building the exporter and the receiver.")
 	for name, source := range map[string]string{"exporter": ".", "receiver": "./deploy/receiver"} {
 		programs[name] = filepath.Join(s.folder, name)
 		build := exec.CommandContext(ctx, "go", "build", "-o", programs[name], source)
-		build.Dir = box.Root
 		if text, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("build the %s: %w\n%s", name, err, text)
 		}
