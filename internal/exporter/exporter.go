@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"regexp"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -102,9 +103,16 @@ func (e *Exporter) Close() error { return e.tracker.Close() }
 // newRegistry returns a registry with the metrics of the process itself.
 func newRegistry(version string) (*prometheus.Registry, error) {
 	promversion.Version = version
+	// The memstats are left out: among them a gauge and a counter share a name in
+	// the OpenMetrics format, for which a strict reader refuses the whole page. The
+	// heap is read from the runtime's own metrics instead.
+	heapObjects := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/memory/classes/heap/objects:bytes$`)}
 	registry := prometheus.NewRegistry()
 	for _, c := range []prometheus.Collector{
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(
+			collectors.WithGoCollectorMemStatsMetricsDisabled(),
+			collectors.WithGoCollectorRuntimeMetrics(heapObjects),
+		),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector("yativo_exporter"),
 	} {

@@ -164,3 +164,34 @@ func TestStalledAnswers(t *testing.T) {
 		t.Errorf("nobody is stalled, but the list says: %s", body)
 	}
 }
+
+// A strict reader of OpenMetrics refuses a page on which two families share a
+// name.
+func TestOpenMetricsNamesEachFamilyOnce(t *testing.T) {
+	e := newTestExporter(t, sandbox.New(sandbox.Options{Seed: 1, Customers: 10}), nil)
+	e.refresher.Refresh(context.Background())
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	w := httptest.NewRecorder()
+	e.handler.ServeHTTP(w, r)
+	if !strings.HasPrefix(w.Header().Get("Content-Type"), "application/openmetrics-text;") {
+		t.Fatalf("answers %q", w.Header().Get("Content-Type"))
+	}
+	families := make(map[string]bool)
+	for line := range strings.Lines(w.Body.String()) {
+		declaration, ok := strings.CutPrefix(line, "# TYPE ")
+		if !ok {
+			continue
+		}
+		name, _, _ := strings.Cut(declaration, " ")
+		if families[name] {
+			t.Errorf("%s is declared twice", name)
+		}
+		families[name] = true
+	}
+	for _, name := range []string{"yativo_card_customers", "yativo_exporter_refreshes", "go_memory_classes_heap_objects_bytes", "process_start_time_seconds"} {
+		if !families[name] {
+			t.Errorf("%s is not there", name)
+		}
+	}
+}

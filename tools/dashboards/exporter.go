@@ -184,7 +184,7 @@ func unknownValues() cog.Builder[dashboard.Panel] {
 func memory() cog.Builder[dashboard.Panel] {
 	return graph(about{"Memory", "Resident memory and the Go heap of each replica. If it grows without the customers growing: it is a leak; restart the exporter, which keeps its state, and report it.", 12, 8}, "bytes",
 		over(most("instance", "process_resident_memory_bytes"), "resident {{instance}}"),
-		over(most("instance", "go_memstats_heap_inuse_bytes"), "heap {{instance}}")).
+		over(most("instance", "go_memory_classes_heap_objects_bytes"), "heap {{instance}}")).
 		Overrides([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{override("byRegexp", "/^heap/", set("color", fixed(third)))})
 }
 
