@@ -47,23 +47,3 @@ func GatherSeries(registry prometheus.Gatherer) (Series, error) {
 	}
 	return ParseSeries(text.String())
 }
-
-// Is returns an error unless a series is there with a value.
-func (s Series) Is(name string, want float64) error {
-	got, ok := s[name]
-	if !ok {
-		return fmt.Errorf("%s is absent, want %v", name, want)
-	}
-	if got != want {
-		return fmt.Errorf("%s is %v, want %v", name, got, want)
-	}
-	return nil
-}
-
-// Above returns an error unless a series is there and greater than a bound.
-func (s Series) Above(name string, bound float64) error {
-	if got, ok := s[name]; !ok || got <= bound {
-		return fmt.Errorf("%s is %v (present: %t), want more than %v", name, got, ok, bound)
-	}
-	return nil
-}

@@ -8,15 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // upstream is the API, played in a process of its own.
@@ -58,7 +57,7 @@ type exporter struct {
 // go as fast as it can, but for those that are given, and awaits its first
 // snapshot.
 func (b *bench) startExporter(ctx context.Context, api *upstream, settings ...string) (*exporter, error) {
-	address, err := freeAddress(ctx)
+	address, err := testutil.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -80,24 +79,20 @@ func (b *bench) startExporter(ctx context.Context, api *upstream, settings ...st
 		_, err := get(ctx, e.url+"/-/ready")
 		return err
 	})
-	e.ready = time.Since(p.begun)
+	e.ready = time.Since(p.Started)
 	if err != nil {
-		return nil, errors.Join(err, p.stop(), errors.New(p.stderr.String()))
+		return nil, errors.Join(err, p.stop(), errors.New(p.Stderr.String()))
 	}
 	return e, nil
 }
 
 // metrics returns all series by their text form.
-func (e *exporter) metrics(ctx context.Context) (map[string]float64, error) {
+func (e *exporter) metrics(ctx context.Context) (testutil.Series, error) {
 	body, err := get(ctx, e.url+"/metrics")
-	all := map[string]float64{}
-	for line := range strings.Lines(string(body)) {
-		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if value, err := strconv.ParseFloat(text, 64); err == nil && name != "#" {
-			all[name] = value
-		}
+	if err != nil {
+		return nil, err
 	}
-	return all, err
+	return testutil.ParseSeries(string(body))
 }
 
 // awaitRefreshes waits until the exporter has refreshed so often.
@@ -115,19 +110,7 @@ func (e *exporter) awaitRefreshes(ctx context.Context, n float64) error {
 func poll(ctx context.Context, every time.Duration, check func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		err := check()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return err
-		}
-	}
+	return testutil.Poll(ctx, every, check)
 }
 
 // get returns the body of an answer, which must be 200.
@@ -148,15 +131,6 @@ func get(ctx context.Context, url string) ([]byte, error) {
 		err = fmt.Errorf("GET %s: %s", url, resp.Status)
 	}
 	return body, err
-}
-
-// freeAddress is an address on loopback where nothing listens.
-func freeAddress(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // sizeMB is the size of a file in millions of bytes.

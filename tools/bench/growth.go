@@ -52,7 +52,7 @@ func (b *bench) grown(ctx context.Context, customers int) (growth, error) {
 			return g, err
 		}
 		g.Customers, g.PageRequests = customers, seen.Pages
-		cpu, upstreamCPU, walk = append(cpu, e.cpu().Seconds()), append(upstreamCPU, api.cpu().Seconds()), append(walk, g.Walk)
+		cpu, upstreamCPU, walk = append(cpu, e.CPU().Seconds()), append(upstreamCPU, api.CPU().Seconds()), append(walk, g.Walk)
 		if g.StateFile, err = sizeMB(filepath.Join(b.folder, fmt.Sprintf("state-%d.db", b.states))); err != nil {
 			return g, err
 		}

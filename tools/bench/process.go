@@ -4,37 +4,28 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
 // process is a program that was started to be measured.
-type process struct {
-	cmd    *exec.Cmd
-	begun  time.Time
-	stderr lockedBuffer
-}
+type process struct{ *testutil.Process }
 
 // start runs a program with just the environment given.
 func start(ctx context.Context, env []string, stdin io.Reader, stdout io.Writer, path string, args ...string) (*process, error) {
-	p := &process{cmd: exec.CommandContext(ctx, path, args...)}
-	p.cmd.Env = append([]string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH")}, env...)
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = stdin, stdout, &p.stderr
-	p.begun = time.Now()
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", path, err)
-	}
-	return p, nil
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = append([]string{"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH")}, env...)
+	cmd.Stdin, cmd.Stdout = stdin, stdout
+	p, err := testutil.Start(cmd)
+	return &process{p}, err
 }
 
 // startServer runs a program that prints a line of words once it serves.
@@ -53,60 +44,19 @@ func startServer(ctx context.Context, stdin io.Reader, path string, args ...stri
 }
 
 // stop ends the process, if it has not ended by itself.
-func (p *process) stop() error {
-	err := p.cmd.Process.Signal(syscall.SIGTERM)
-	if errors.Is(err, os.ErrProcessDone) {
-		err = nil
-	}
-	_ = p.cmd.Wait() // a server that was told to end may say so
-	return err
-}
+func (p *process) stop() error { return p.Stop(time.Minute) }
 
 // finish waits until the process has ended by itself.
 func (p *process) finish() error {
-	if err := p.cmd.Wait(); err != nil {
-		return fmt.Errorf("%s: %w: %s", p.cmd.Path, err, p.stderr.String())
+	<-p.Ended()
+	if !p.Cmd.ProcessState.Success() {
+		return fmt.Errorf("%s: %s: %s", p.Cmd.Path, p.Cmd.ProcessState, p.Stderr.String())
 	}
 	return nil
 }
 
-// cpu is the processor time of the process, once it has ended.
-func (p *process) cpu() time.Duration {
-	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
-}
-
-// peakMiB is the most resident memory that the running process has had, mapped
-// files included. What the kernel says when it has ended (ru_maxrss) would do
-// for no more than an upper bound: it counts the parent's own at the time of
-// the start.
+// peakMiB is the most resident memory that the running process has had.
 func (p *process) peakMiB() (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if fields := strings.Fields(line); fields[0] == "VmHWM:" {
-			kib, err := strconv.ParseFloat(fields[1], 64)
-			return kib / 1024, err
-		}
-	}
-	return 0, errors.New("the kernel does not say VmHWM")
-}
-
-// lockedBuffer keeps what a process writes, safe to read meanwhile.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	size, err := testutil.PeakMemory(p.Cmd.Process.Pid)
+	return float64(size) / (1 << 20), err
 }

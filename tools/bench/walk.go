@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
 const (
@@ -61,8 +63,8 @@ func (b *bench) walkCPU(ctx context.Context) ([]row, error) {
 		if err := floor.finish(); err != nil {
 			return nil, err
 		}
-		ours, floors = append(ours, e.cpu().Seconds()), append(floors, floor.cpu().Seconds())
-		ratios = append(ratios, e.cpu().Seconds()/floor.cpu().Seconds())
+		ours, floors = append(ours, e.CPU().Seconds()), append(floors, floor.CPU().Seconds())
+		ratios = append(ratios, e.CPU().Seconds()/floor.CPU().Seconds())
 	}
 	for range 3 {
 		peer, err := b.jsonExporter(ctx, api)
@@ -88,7 +90,7 @@ func (b *bench) walkCPU(ctx context.Context) ([]row, error) {
 
 // jsonExporter returns the CPU time in which json_exporter shows every page.
 func (b *bench) jsonExporter(ctx context.Context, api *upstream) (time.Duration, error) {
-	address, err := freeAddress(ctx)
+	address, err := testutil.FreeAddress(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -105,16 +107,16 @@ func (b *bench) jsonExporter(ctx context.Context, api *upstream) (time.Duration,
 		_, err := get(ctx, "http://"+address+"/metrics")
 		return err
 	}); err != nil {
-		return 0, fmt.Errorf("%w: %s", err, p.stderr.String())
+		return 0, fmt.Errorf("%w: %s", err, p.Stderr.String())
 	}
 	for page := 1; page <= walkPages; page++ {
 		target := fmt.Sprintf("%s?limit=100&page=%d", api.customersURL(), page)
 		if _, err := get(ctx, "http://"+address+"/probe?target="+url.QueryEscape(target)); err != nil {
-			return 0, fmt.Errorf("%w: %s", err, p.stderr.String())
+			return 0, fmt.Errorf("%w: %s", err, p.Stderr.String())
 		}
 	}
 	err = p.stop()
-	return p.cpu(), err
+	return p.CPU(), err
 }
 
 // walkTime compares how long a walk over a slow API takes with what its latency

@@ -34,7 +34,7 @@ func TestStackReachesItsReceiver(t *testing.T) {
 	cmd.Env = append(inherited(), "TMPDIR="+temporary)
 	stack := start(t, cmd)
 	eventually(t, 5*time.Minute, "an alert has gone from Prometheus through Alertmanager to the receiver", func() error {
-		if !strings.Contains(stack.stdout.String(), "The watchdog's alert arrives") {
+		if !strings.Contains(stack.Stdout.String(), "The watchdog's alert arrives") {
 			return errors.New("the receiver has printed nothing")
 		}
 		return nil

@@ -29,7 +29,7 @@ func TestNewcomerRunsTheDemo(t *testing.T) {
 	demo := start(t, cmd)
 
 	eventually(t, 3*time.Minute, "the demo is compiled and says what to open", func() error {
-		if !strings.Contains(demo.stdout.String(), "/metrics\n") {
+		if !strings.Contains(demo.Stdout.String(), "/metrics\n") {
 			return errors.New("no address of /metrics is printed yet")
 		}
 		return nil
@@ -53,7 +53,7 @@ func TestNewcomerRunsTheDemo(t *testing.T) {
 	// the demo had failed.
 	demo.signal(syscall.SIGINT)
 	demo.exit(15 * time.Second)
-	if strings.Contains(demo.stderr.String(), "exit status") {
+	if strings.Contains(demo.Stderr.String(), "exit status") {
 		t.Error("the demo fails on Ctrl-C")
 	}
 	left, err := os.ReadDir(temporary)

@@ -15,12 +15,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // settings are environment variables.
@@ -106,11 +105,11 @@ func listenAddress(t *testing.T, p *process) string {
 	var address string
 	eventually(t, 30*time.Second, "the log tells the listen address", func() error {
 		select {
-		case <-p.ended:
-			t.Fatalf("%v ended with %v", p.cmd.Args, p.cmd.ProcessState)
+		case <-p.Ended():
+			t.Fatalf("%v ended with %v", p.Cmd.Args, p.Cmd.ProcessState)
 		default:
 		}
-		found := logged.FindStringSubmatch(p.stderr.String())
+		found := logged.FindStringSubmatch(p.Stderr.String())
 		if found == nil {
 			return errors.New("no such line yet")
 		}
@@ -154,7 +153,7 @@ func (e *exporter) await(within time.Duration, what string, check func(series) e
 }
 
 // series are values by name and sorted labels, as in `up{job="x"}`.
-type series map[string]float64
+type series testutil.Series
 
 // is objects unless a series has a value.
 func (s series) is(name string, want float64) error {
@@ -179,20 +178,11 @@ func (s series) above(name string, bound float64) error {
 // parseSeries reads the samples of the text exposition.
 func parseSeries(t *testing.T, text string) series {
 	t.Helper()
-	all := series{}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		at := strings.LastIndexByte(line, ' ')
-		value, err := strconv.ParseFloat(line[at+1:], 64)
-		if at < 0 || err != nil {
-			t.Fatalf("not a sample: %q", line)
-		}
-		all[line[:at]] = value
+	all, err := testutil.ParseSeries(text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return all
+	return series(all)
 }
 
 // fetch gets a URL, asking for a content type unless it is empty.

@@ -103,7 +103,7 @@ func outOfDescriptors(t *testing.T) {
 		return parseSeries(t, string(body))
 	}
 	scrape()
-	lift := limit(t, exporter.cmd.Process.Pid, kernel.RLIMIT_NOFILE, 3)
+	lift := limit(t, exporter.Cmd.Process.Pid, kernel.RLIMIT_NOFILE, 3)
 	api.InjectFault(sandbox.Refuse().First(1)) // so that it needs a new connection
 	want := truth(t, api)
 	eventually(t, 30*time.Second, "the failure is told", func() error {
@@ -111,7 +111,7 @@ func outOfDescriptors(t *testing.T) {
 		return errors.Join(now.is("yativo_up", 0), now.above(failures("network"), 0), now.agree(want))
 	})
 	eventually(t, faultSlack, "the log tells the reason", func() error {
-		if !strings.Contains(exporter.stderr.String(), "too many open files") {
+		if !strings.Contains(exporter.Stderr.String(), "too many open files") {
 			return errors.New("it does not say that there are too many open files")
 		}
 		return nil
@@ -184,7 +184,7 @@ func terminatedInAnyPhase(t *testing.T) {
 			}
 			// A scrape that was cut off may have the last word.
 			eventually(t, 5*time.Second, "the log says that it ended in order", func() error {
-				lines := logLines(t, exporter.stderr.String())
+				lines := logLines(t, exporter.Stderr.String())
 				for _, line := range lines {
 					if line.Msg == "stopped" {
 						return nil
@@ -219,7 +219,7 @@ func littleMemory(t *testing.T) {
 	})
 	// The limit is the runtime's; the binary itself comes on top of it.
 	const most = 80 << 20
-	peak := peakMemory(t, exporter.cmd.Process.Pid)
+	peak := peakMemory(t, exporter.process)
 	if peak > most {
 		t.Errorf("it took %d MiB at its peak, more than %d", peak>>20, most>>20)
 	}
@@ -265,7 +265,7 @@ func thousandScrapers(t *testing.T) {
 		t.Errorf("%d requests reached the API meanwhile", now-arrived)
 	}
 	exporter.backTo(before, time.Minute)
-	peak := peakMemory(t, exporter.cmd.Process.Pid)
+	peak := peakMemory(t, exporter.process)
 	if peak > 2*mostMemory {
 		t.Errorf("it took %d MiB at its peak, more than %d", peak>>20, 2*mostMemory>>20)
 	}

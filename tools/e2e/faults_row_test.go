@@ -134,7 +134,7 @@ func (r row) meet(t *testing.T, control *exporter) (effect, figures) {
 	}
 	s.await(time.Minute, "the exporter is well before the fault", well)
 	before := s.metrics()
-	quiet := len(s.stderr.String())
+	quiet := len(s.Stderr.String())
 	api.ResetRequests()
 
 	end := r.begin(t, s)
@@ -142,7 +142,7 @@ func (r row) meet(t *testing.T, control *exporter) (effect, figures) {
 	seen := s.effect(t, before, during, quiet)
 	seen.wait = r.want.wait
 	r.judge(t, &seen, s.requests(before, during), during["yativo_exporter_refreshes_total"]-before["yativo_exporter_refreshes_total"])
-	lines := logLines(t, s.stderr.String()[quiet:])
+	lines := logLines(t, s.Stderr.String()[quiet:])
 	oneLineEach(t, lines)
 	end()
 
@@ -159,7 +159,7 @@ func (r row) meet(t *testing.T, control *exporter) (effect, figures) {
 		f.recovery = time.Since(cured)
 	}
 	f.goroutines, f.fds = s.backTo(before, faultSlack)
-	f.memory = peakMemory(t, s.cmd.Process.Pid)
+	f.memory = peakMemory(t, s.process)
 	if f.memory > mostMemory {
 		t.Errorf("it took %d MiB at its peak, more than %d", f.memory>>20, mostMemory>>20)
 	}
@@ -257,7 +257,7 @@ func (s *scene) effect(t *testing.T, before, during series, quiet int) (e effect
 	}
 	// The metrics may be read before the line that was written earlier.
 	eventually(t, faultSlack, "the log tells the reason", func() error {
-		for _, line := range logLines(t, s.stderr.String()[quiet:]) {
+		for _, line := range logLines(t, s.Stderr.String()[quiet:]) {
 			if line.Msg == "failed" {
 				_, e.says, _ = strings.Cut(line.Err, ": ")
 				return nil

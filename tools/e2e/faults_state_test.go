@@ -64,7 +64,7 @@ func fullDisk(t *testing.T) {
 	env := settingsFor(t, serveSandbox(t, api)).with(settings{"EXPORTER_STATE_FILE": filepath.Join(folder, "state.db"), "FOLDER": folder})
 	exporter := startExporterBy(t, ownMounts(`mount -t tmpfs -o size=256k tmpfs "$FOLDER" && exec "$0"`), env)
 	exporter.awaitReady()
-	inside := "/proc/" + strconv.Itoa(exporter.cmd.Process.Pid) + "/root" + folder
+	inside := "/proc/" + strconv.Itoa(exporter.Cmd.Process.Pid) + "/root" + folder
 	ballast := filepath.Join(inside, "ballast")
 	fill(t, ballast)
 
@@ -104,7 +104,7 @@ func fileSizeLimit(t *testing.T) {
 	env := settingsFor(t, serveSandbox(t, api))
 	exporter := startExporter(t, env)
 	exporter.awaitReady()
-	unwritable(t, exporter, api, limit(t, exporter.cmd.Process.Pid, kernel.RLIMIT_FSIZE, 0))
+	unwritable(t, exporter, api, limit(t, exporter.Cmd.Process.Pid, kernel.RLIMIT_FSIZE, 0))
 	last := exporter.metrics()
 	exporter.signal(syscall.SIGKILL)
 	exporter.exit(10 * time.Second)
@@ -126,12 +126,12 @@ func unwritable(t *testing.T, exporter *exporter, api *sandbox.Sandbox, cure fun
 	})
 	cure()
 	eventually(t, 30*time.Second, "the log tells the recovery", func() error {
-		if !strings.Contains(exporter.stderr.String(), "is written again") {
+		if !strings.Contains(exporter.Stderr.String(), "is written again") {
 			return errors.New("not yet")
 		}
 		return nil
 	})
-	if said := strings.Count(exporter.stderr.String(), "cannot be written"); said != 1 {
+	if said := strings.Count(exporter.Stderr.String(), "cannot be written"); said != 1 {
 		t.Errorf("the log says %d times that the state file cannot be written, want once", said)
 	}
 }
@@ -166,7 +166,7 @@ func refusesToStart(t *testing.T, p *process, words ...string) {
 		t.Errorf("it exits %d, want 1", code)
 	}
 	for _, word := range words {
-		if said := p.stderr.String(); !strings.Contains(said, word) {
+		if said := p.Stderr.String(); !strings.Contains(said, word) {
 			t.Errorf("it does not say %q: %s", word, said)
 		}
 	}
@@ -246,7 +246,7 @@ func damagedState(t *testing.T) {
 				return errors.Join(now.is("yativo_up", 1), now.is(stateErrors, 0),
 					now.is("yativo_exporter_tracked_customers", last["yativo_exporter_tracked_customers"]))
 			})
-			log := exporter.stderr.String()
+			log := exporter.Stderr.String()
 			if moved := strings.Count(log, "moved aside"); moved == 0 {
 				// The damage is in what no walk vouches for any more.
 				if since := "yativo_card_tracking_since_timestamp_seconds"; exporter.metrics()[since] != last[since] {
@@ -279,10 +279,10 @@ func damagedOnAFullDisk(t *testing.T) {
 			now.is("yativo_card_tracking_since_timestamp_seconds", last["yativo_card_tracking_since_timestamp_seconds"]),
 			now.is("yativo_exporter_tracked_customers", last["yativo_exporter_tracked_customers"]))
 	})
-	if said := exporter.stdout.String(); said != "without space it exits 1\n" {
+	if said := exporter.Stdout.String(); said != "without space it exits 1\n" {
 		t.Errorf("it was said that %s", said)
 	}
-	inside := "/proc/" + strconv.Itoa(exporter.cmd.Process.Pid) + "/root" + folder
+	inside := "/proc/" + strconv.Itoa(exporter.Cmd.Process.Pid) + "/root" + folder
 	if kept, err := os.ReadFile(filepath.Join(inside, "state.db.corrupt-1")); err != nil || !slices.Equal(kept, state) {
 		t.Errorf("the damaged file is not kept as it was: %v", err)
 	}
@@ -321,12 +321,12 @@ func killedWhileWriting(t *testing.T) {
 		atTheEnd.Store(&kill)
 		exporter.exit(30 * time.Second)
 		atTheEnd.Store(nil)
-		if log := exporter.stderr.String(); strings.Contains(log, "ERROR") {
+		if log := exporter.Stderr.String(); strings.Contains(log, "ERROR") {
 			t.Fatalf("after %d kills: %s", i, tail(log))
 		}
 	}
 	exporter := goesOn(t, env, last)
-	if log := exporter.stderr.String(); strings.Contains(log, "ERROR") {
+	if log := exporter.Stderr.String(); strings.Contains(log, "ERROR") {
 		t.Errorf("after all the kills: %s", tail(log))
 	}
 }

@@ -148,7 +148,7 @@ func inspect(t *testing.T, e *exporter, env settings) map[string]string {
 		_, shown[path] = e.get(path)
 	}
 	_, shown["OpenMetrics"], _ = fetch(t, "http://"+e.address+"/metrics", "application/openmetrics-text;version=1.0.0")
-	shown["the log"] = e.stdout.String() + e.stderr.String()
+	shown["the log"] = e.Stdout.String() + e.Stderr.String()
 	return shown
 }
 
@@ -186,7 +186,7 @@ func TestStalledListHoldsNoEmail(t *testing.T) {
 		}
 		return nil
 	})
-	mustNotShow(t, "the log", exporter.stdout.String()+exporter.stderr.String(), []string{planted})
+	mustNotShow(t, "the log", exporter.Stdout.String()+exporter.Stderr.String(), []string{planted})
 }
 
 // trap is the address of a host that nobody has any business with.

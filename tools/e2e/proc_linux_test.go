@@ -5,8 +5,9 @@ package e2e_test
 import (
 	"os"
 	"strconv"
-	"strings"
 	"testing"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
 // processStatus is what the kernel tells of a process.
@@ -20,27 +21,21 @@ func processStatus(t *testing.T, pid int) string {
 }
 
 // peakMemory is the most resident memory that a process has had, in bytes.
-func peakMemory(t *testing.T, pid int) int {
+func peakMemory(t *testing.T, p *process) int {
 	t.Helper()
-	return statusBytes(t, pid, "VmHWM:")
-}
-
-// residentMemory is the resident memory of a process, in bytes.
-func residentMemory(t *testing.T, pid int) int {
-	t.Helper()
-	return statusBytes(t, pid, "VmRSS:")
-}
-
-func statusBytes(t *testing.T, pid int, field string) int {
-	t.Helper()
-	_, rest, found := strings.Cut(processStatus(t, pid), field)
-	fields := strings.Fields(rest)
-	if !found || len(fields) < 2 {
-		t.Fatalf("the status of process %d tells no %s", pid, field)
-	}
-	kib, err := strconv.Atoi(fields[0])
+	size, err := testutil.PeakMemory(p.Cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kib << 10
+	return size
+}
+
+// residentMemory is the resident memory of a process, in bytes.
+func residentMemory(t *testing.T, p *process) int {
+	t.Helper()
+	size, err := testutil.ResidentMemory(p.Cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return size
 }

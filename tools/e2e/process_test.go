@@ -3,57 +3,45 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"os/exec"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
-// process is a program that a test started, and what it has printed.
+// process is a program that a test started.
 type process struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	stdout output
-	stderr output
-	ended  chan struct{} // closed when it has ended
+	*testutil.Process
+	t *testing.T
 }
 
-// start runs a program in a process group of its own, so that a signal reaches
-// what it started in turn. It is killed when the test ends, and what it
-// printed is shown if the test failed.
+// start runs a program. It is killed when the test ends, and what it printed is
+// shown if the test failed.
 func start(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{t: t, cmd: cmd, ended: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", cmd.Path, err)
+	running, err := testutil.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
 	}
-	go func() {
-		_ = cmd.Wait() // the exit code is read from the state
-		close(p.ended)
-	}()
+	p := &process{running, t}
 	t.Cleanup(func() {
 		p.signal(syscall.SIGKILL)
-		<-p.ended
+		<-p.Ended()
 		if t.Failed() {
-			t.Logf("%v printed:\n%s%s", cmd.Args, tail(p.stdout.String()), tail(p.stderr.String()))
+			t.Logf("%v printed:\n%s%s", cmd.Args, tail(p.Stdout.String()), tail(p.Stderr.String()))
 		}
 	})
 	return p
 }
 
-// signal sends a signal to the process group; to one that has ended it does
-// nothing.
+// signal sends a signal to the process group.
 func (p *process) signal(sig syscall.Signal) {
 	p.t.Helper()
-	err := syscall.Kill(-p.cmd.Process.Pid, sig)
-	if err != nil && !errors.Is(err, syscall.ESRCH) {
-		p.t.Errorf("send %v to %v: %v", sig, p.cmd.Args, err)
+	if err := p.Signal(sig); err != nil {
+		p.t.Error(err)
 	}
 }
 
@@ -64,30 +52,12 @@ func (p *process) exit(within time.Duration) int {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {
-	case <-p.ended:
-		return p.cmd.ProcessState.ExitCode()
+	case <-p.Ended():
+		return p.Cmd.ProcessState.ExitCode()
 	case <-timer.C:
-		p.t.Fatalf("%v is still running after %v", p.cmd.Args, within)
+		p.t.Fatalf("%v is still running after %v", p.Cmd.Args, within)
 		return 0
 	}
-}
-
-// output keeps what a process writes, safe to read meanwhile.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }
 
 // tail is the end of a text that is too long to show.
@@ -105,17 +75,7 @@ func eventually(t *testing.T, within time.Duration, what string, check func() er
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s: not within %v: %v", what, within, err)
-		}
+	if err := testutil.Poll(ctx, 50*time.Millisecond, check); err != nil {
+		t.Fatalf("%s: not within %v: %v", what, within, err)
 	}
 }

@@ -188,7 +188,7 @@ func TestStalledWantsCredentials(t *testing.T) {
 func listenPort(t *testing.T, p *process) (port string) {
 	t.Helper()
 	eventually(t, 30*time.Second, "the log tells the port", func() error {
-		_, rest, found := strings.Cut(p.stderr.String(), `"Listening on","address":"`)
+		_, rest, found := strings.Cut(p.Stderr.String(), `"Listening on","address":"`)
 		address, _, whole := strings.Cut(rest, `"`)
 		if !found || !whole {
 			return errors.New("not yet")

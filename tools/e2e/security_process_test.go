@@ -36,7 +36,7 @@ func TestSecretsAreNotInTheProcess(t *testing.T) {
 		exporter := startExporter(t, c.env)
 		exporter.awaitReady()
 		for _, file := range c.files {
-			content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(exporter.cmd.Process.Pid), file))
+			content, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(exporter.Cmd.Process.Pid), file))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,12 +88,12 @@ func TestRunsInAnEmptyReadOnlyRoot(t *testing.T) {
 	if err := exporter.metrics().is(stateErrors, 0); err != nil {
 		t.Error(err)
 	}
-	written, err := os.Stat("/proc/" + strconv.Itoa(exporter.cmd.Process.Pid) + "/root" + volume + "/state.db")
+	written, err := os.Stat("/proc/" + strconv.Itoa(exporter.Cmd.Process.Pid) + "/root" + volume + "/state.db")
 	if err != nil || written.Size() == 0 {
 		t.Errorf("the state is not in its folder: %v", err)
 	}
-	if ids := "Uid:\t" + strings.Repeat(strconv.Itoa(owner)+"\t", 3); owner == nobody && !strings.Contains(processStatus(t, exporter.cmd.Process.Pid), ids) {
-		t.Errorf("it runs as another user:\n%s", processStatus(t, exporter.cmd.Process.Pid))
+	if ids := "Uid:\t" + strings.Repeat(strconv.Itoa(owner)+"\t", 3); owner == nobody && !strings.Contains(processStatus(t, exporter.Cmd.Process.Pid), ids) {
+		t.Errorf("it runs as another user:\n%s", processStatus(t, exporter.Cmd.Process.Pid))
 	}
 	exporter.signal(syscall.SIGTERM)
 

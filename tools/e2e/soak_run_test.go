@@ -77,7 +77,7 @@ func TestSoak(t *testing.T) {
 
 	begun := time.Now()
 	s.round()
-	settled, settledMemory := s.metrics(), residentMemory(t, s.cmd.Process.Pid)
+	settled, settledMemory := s.metrics(), residentMemory(t, s.process)
 	for time.Since(begun) < lasts && !t.Failed() {
 		s.round()
 	}
@@ -111,7 +111,7 @@ func soakParameters(t *testing.T) (lasts time.Duration, seed uint64) {
 func (s *soak) round() {
 	s.t.Helper()
 	s.rounds++
-	logged := strings.Count(s.stderr.String(), "\n")
+	logged := strings.Count(s.Stderr.String(), "\n")
 	beat := time.NewTicker(soakBeat)
 	defer beat.Stop()
 	var ends []func()
@@ -144,7 +144,7 @@ func (s *soak) round() {
 		}
 		return now.above("yativo_exporter_refreshes_total", refreshes+1)
 	})
-	if lines := strings.Count(s.stderr.String(), "\n") - logged; lines > soakLines {
+	if lines := strings.Count(s.Stderr.String(), "\n") - logged; lines > soakLines {
 		s.t.Errorf("one round of trouble made %d lines of log, more than %d", lines, soakLines)
 	}
 }
@@ -212,7 +212,7 @@ func (s *soak) move() {
 // report judges what only the whole run can tell, and records its figures.
 func (s *soak) report(lasts time.Duration, seed uint64, scrapers []*scraper, settled series, settledMemory int) {
 	s.t.Helper()
-	peak, memory := peakMemory(s.t, s.cmd.Process.Pid), residentMemory(s.t, s.cmd.Process.Pid)
+	peak, memory := peakMemory(s.t, s.process), residentMemory(s.t, s.process)
 	if peak > mostMemory {
 		s.t.Errorf("it took %d MiB at its peak, more than %d", peak>>20, mostMemory>>20)
 	}

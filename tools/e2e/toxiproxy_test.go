@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
 // toxiproxy is a running Toxiproxy.
@@ -22,13 +24,17 @@ func startToxiproxy(t *testing.T) *toxiproxy {
 	t.Helper()
 	program := tool(t, "server") // what Toxiproxy calls itself
 	for {
-		port := freePort(t)
+		address, err := testutil.FreeAddress(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(address)
 		proc := start(t, exec.CommandContext(t.Context(), program, "-host", "127.0.0.1", "-port", port))
-		p := &toxiproxy{"http://127.0.0.1:" + port}
+		p := &toxiproxy{"http://" + address}
 		taken := false
 		eventually(t, 20*time.Second, "Toxiproxy answers", func() error {
 			select {
-			case <-proc.ended:
+			case <-proc.Ended():
 				taken = true
 				return nil
 			default:
@@ -39,20 +45,6 @@ func startToxiproxy(t *testing.T) *toxiproxy {
 			return p
 		}
 	}
-}
-
-// freePort is a port that nobody listens on, as yet.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err = errors.Join(err, listener.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 // proxy is one of its proxies.
