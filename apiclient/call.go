@@ -133,7 +133,7 @@ func (c *Client) exchange(caller context.Context, r request) (err error) {
 	defer giveUp(nil)
 	req, err := r.build(withoutReplays(ctx, giveUp))
 	if err != nil {
-		return &Error{Reason: ReasonClient, Detail: "the request cannot be made; check YATIVO_BASE_URL and YATIVO_TOKEN_PATH"}
+		return &Error{Reason: ReasonClient, Detail: "the request cannot be made", Hint: HintPaths}
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)

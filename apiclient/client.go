@@ -2,12 +2,12 @@ package apiclient
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,7 +15,7 @@ import (
 
 // Options configure a Client. Every field is required but where it says so.
 type Options struct {
-	BaseURL   *url.URL // without a trailing slash
+	BaseURL   *url.URL // a checked address: https, but for loopback hosts
 	TokenPath string   // below BaseURL
 	UserAgent string
 
@@ -37,6 +37,8 @@ type Options struct {
 	Transport  http.RoundTripper // see NewTransport
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+
+	Advice map[Hint]string // what to check, in the words of the configuration; may be nil
 }
 
 // Client reads the list of customers. It is safe for concurrent use, and one
@@ -59,6 +61,7 @@ type Client struct {
 	breaker *breaker
 	metrics *metrics
 	logger  *slog.Logger
+	advice  map[Hint]string
 }
 
 // New makes a client and registers its metrics. It sends nothing.
@@ -67,10 +70,9 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := strings.TrimRight(o.BaseURL.String(), "/")
 	c := &Client{
-		customersURL:   base + "/card-issuer/customers",
-		tokenURL:       base + "/" + strings.TrimLeft(o.TokenPath, "/"),
+		customersURL:   o.BaseURL.JoinPath("card-issuer/customers").String(),
+		tokenURL:       o.BaseURL.JoinPath(o.TokenPath).String(),
 		userAgent:      o.UserAgent,
 		pageSize:       o.PageSize,
 		timeout:        o.Timeout,
@@ -81,6 +83,7 @@ func New(o Options) (*Client, error) {
 		logger:         o.Logger,
 		random:         o.Random,
 		transport:      o.Transport,
+		advice:         o.Advice,
 	}
 	if o.AccessToken.IsSet() {
 		c.tokens = staticToken{o.AccessToken}
@@ -112,9 +115,19 @@ func NewTransport(maxConcurrency int) *http.Transport {
 	return t
 }
 
-// Page fetches one page, counted from 1, with or without balances. If the API
-// refuses the token, it is renewed and the request repeated, once.
+// Page fetches one page, counted from 1, with or without balances. Its error is
+// an [*Error], or wraps ctx's own.
 func (c *Client) Page(ctx context.Context, number int, balances bool) (*Page, error) {
+	page, err := c.authorizedPage(ctx, number, balances)
+	if apiErr, ok := errors.AsType[*Error](err); ok {
+		apiErr.Advice = c.advice[apiErr.Hint]
+	}
+	return page, err
+}
+
+// authorizedPage fetches a page with a token. If the API refuses the token, it
+// is renewed and the request repeated, once.
+func (c *Client) authorizedPage(ctx context.Context, number int, balances bool) (*Page, error) {
 	token, err := c.tokens.token(ctx)
 	if err != nil {
 		return nil, err

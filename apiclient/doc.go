@@ -3,7 +3,7 @@
 // A [Client] walks the list page by page (walk.go), each page being one call
 // (call.go) that waits for the request budget (budget.go), passes the circuit
 // breaker (breaker.go) and carries an access token (token.go). What comes back
-// is decoded field by field (page.go), so that one broken value spoils only
-// itself. Every failure is an [*Error] with a [Reason] and without a word of
-// what the API sent.
+// is read into declared fields (page.go, rowfields.go), of which a broken one
+// spoils only itself. Every failure is an [*Error] with a [Reason], perhaps a
+// [Hint], and without a word of what the API sent.
 package apiclient

@@ -2,15 +2,9 @@ package apiclient
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"strings"
-	"syscall"
 )
 
 // Reason says why a refresh failed. Its values are the label values of
@@ -39,6 +33,33 @@ func Reasons() []Reason {
 	}
 }
 
+// Hint is what may mend an error. Its words belong to whoever knows what the
+// settings are called: see [Options.Advice].
+type Hint string
+
+// The hints, each with the [Options] to look at.
+const (
+	HintCredentials Hint = "credentials"  // APIKey, APISecret, AccessToken
+	HintAPIKey      Hint = "api_key"      // APIKey cannot be read
+	HintAPISecret   Hint = "api_secret"   // APISecret cannot be read
+	HintAccessToken Hint = "access_token" // AccessToken cannot be read
+	HintBaseURL     Hint = "base_url"     // BaseURL
+	HintScheme      Hint = "scheme"       // the scheme and port of BaseURL
+	HintHost        Hint = "host"         // the host of BaseURL, and who resolves it
+	HintBetween     Hint = "between"      // BaseURL, and what stands between here and there
+	HintTokenPath   Hint = "token_path"   // TokenPath
+	HintPaths       Hint = "paths"        // BaseURL and TokenPath
+	HintTimeout     Hint = "timeout"      // Timeout
+)
+
+// Hints lists every Hint.
+func Hints() []Hint {
+	return []Hint{
+		HintCredentials, HintAPIKey, HintAPISecret, HintAccessToken, HintBaseURL, HintScheme,
+		HintHost, HintBetween, HintTokenPath, HintPaths, HintTimeout,
+	}
+}
+
 // Error is a failed operation on the API. Its text names the operation, what
 // was wrong and, where somebody can act, what to do. It never quotes the
 // answer, a token or a key.
@@ -47,13 +68,19 @@ type Error struct {
 	Reason Reason
 	Status int    // the HTTP status, or 0 if there was none
 	Detail string // what was wrong
+	Hint   Hint   // what may mend it, or ""
+	Advice string // the words for Hint, or ""
 }
 
 func (e *Error) Error() string {
-	if e.Op == "" {
-		return e.Detail
+	text := e.Detail
+	if e.Op != "" {
+		text = e.Op + ": " + text
 	}
-	return e.Op + ": " + e.Detail
+	if e.Advice != "" {
+		text += "; " + e.Advice
+	}
+	return text
 }
 
 // ReasonOf returns the reason of a failed refresh: that of the *Error in err's
@@ -77,92 +104,26 @@ func badResponse(format string, args ...any) *Error {
 
 // statusError turns an HTTP status other than 2xx into an error.
 func statusError(status int) *Error {
-	answered := fmt.Sprintf("the API answered %d", status)
-	e := &Error{Status: status, Detail: answered}
+	e := &Error{Status: status, Detail: fmt.Sprintf("the API answered %d", status)}
+	meaning := ""
 	switch {
 	case status == http.StatusUnauthorized:
-		e.Reason = ReasonAuth
-		e.Detail += ": the credentials are refused; check YATIVO_API_KEY and YATIVO_API_SECRET, or YATIVO_ACCESS_TOKEN"
+		e.Reason, e.Hint, meaning = ReasonAuth, HintCredentials, ": the credentials are refused"
 	case status == http.StatusForbidden:
-		e.Reason = ReasonForbidden
-		e.Detail += ": the key lacks a permission; grant it \"read\""
+		e.Reason, meaning = ReasonForbidden, ": the key lacks a permission; grant it \"read\""
 	case status == http.StatusTooManyRequests:
-		e.Reason = ReasonRateLimited
-		e.Detail += ": the key's quota is used up"
+		e.Reason, meaning = ReasonRateLimited, ": the key's quota is used up"
 	case status == http.StatusNotFound:
-		e.Reason = ReasonClient
-		e.Detail += ": the program or the path does not exist; check YATIVO_BASE_URL and YATIVO_TOKEN_PATH"
+		e.Reason, e.Hint, meaning = ReasonClient, HintPaths, ": the program or the path does not exist"
 	case status >= 500:
 		e.Reason = ReasonServer
 	case status >= 400:
-		e.Reason = ReasonClient
-		e.Detail += ": it does not accept the request"
+		e.Reason, meaning = ReasonClient, ": it does not accept the request"
 	case status >= 300:
-		e.Reason = ReasonBadResponse
-		e.Detail += ": a redirect, which is never followed with a token; check YATIVO_BASE_URL"
+		e.Reason, e.Hint, meaning = ReasonBadResponse, HintBaseURL, ": a redirect, which is never followed with a token"
 	default:
-		e.Reason = ReasonBadResponse
-		e.Detail += ": not a status that carries an answer"
+		e.Reason, meaning = ReasonBadResponse, ": not a status that carries an answer"
 	}
+	e.Detail += meaning
 	return e
-}
-
-// transportError turns an error of the HTTP transport, or of reading a body,
-// into an Error. The original text is dropped, because net/http quotes what
-// the other side sent; only facts about the failure itself are kept.
-func transportError(err error) *Error {
-	if apiErr, ok := errors.AsType[*Error](err); ok {
-		return apiErr // of the transport's own hooks
-	}
-	var netErr net.Error
-	if errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &netErr) && netErr.Timeout()) {
-		return &Error{Reason: ReasonTimeout, Detail: "no whole answer within YATIVO_TIMEOUT"}
-	}
-	return &Error{Reason: ReasonNetwork, Detail: describeNetworkError(err)}
-}
-
-func describeNetworkError(err error) string {
-	var (
-		errno     syscall.Errno
-		dnsErr    *net.DNSError
-		opErr     *net.OpError
-		hostErr   x509.HostnameError
-		authority x509.UnknownAuthorityError
-		invalid   x509.CertificateInvalidError
-		record    tls.RecordHeaderError
-		alert     tls.AlertError
-	)
-	switch {
-	case errors.As(err, &dnsErr):
-		return "the host name cannot be resolved; check YATIVO_BASE_URL and the DNS of this machine"
-	case errors.As(err, &hostErr):
-		return "the server's certificate is for another host name"
-	case errors.As(err, &authority):
-		return "the server's certificate is signed by an authority that this machine does not trust"
-	case errors.As(err, &invalid):
-		if invalid.Reason == x509.Expired {
-			return "the server's certificate has expired or is not yet valid"
-		}
-		return "the server's certificate is not valid"
-	case errors.As(err, &record):
-		return "the server does not speak TLS; check the scheme and port of YATIVO_BASE_URL"
-	case errors.As(err, &alert):
-		return "the TLS handshake failed: " + alert.Error()
-	case errors.As(err, &opErr) && (opErr.Op == "remote error" || opErr.Op == "local error"):
-		return "the TLS handshake failed; check that this machine and the server agree on versions and certificates"
-	case errors.As(err, &errno):
-		what := errno.Error()
-		if errors.As(err, &opErr) && opErr.Op == "proxyconnect" {
-			what = "the proxy: " + what
-		}
-		return what
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return "the connection was closed in the middle of the answer"
-	case errors.As(err, &opErr) && opErr.Op == "proxyconnect":
-		return "the proxy cannot be used; check HTTPS_PROXY and NO_PROXY"
-	case errors.Is(err, errReplay), strings.Contains(err.Error(), "server closed idle connection"):
-		return "the connection was closed before the answer"
-	default:
-		return "the HTTP exchange failed: the other side does not speak HTTP as expected"
-	}
 }

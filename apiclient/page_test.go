@@ -68,6 +68,7 @@ func TestBrokenEnvelope(t *testing.T) {
 		{"NaN", `{"success":true,"data":{"customers":[{"ledger_balance":NaN}],"total":1}}`, "not JSON"},
 		{"two objects", `{"success":true,"data":{"customers":[],"total":0}}{"` + marker + `":1}`, "goes on after"},
 		{"success false", `{"success":false,"message":"` + marker + `"}`, "success: false"},
+		{"success false before no data", `{"success":false,"data":null}`, "success: false"},
 		{"success false beside data", `{"data":{"customers":[],"total":0},"success":false}`, "success: false"},
 		{"no data", `{"success":true,"message":"` + marker + `"}`, "no list data.customers"},
 		{"data null", `{"success":true,"data":null}`, "data is not an object"},

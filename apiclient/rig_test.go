@@ -45,6 +45,10 @@ func newRig(tb testing.TB, api *sandbox.Sandbox, change func(*apiclient.Options)
 		Random:     func() float64 { return 0.5 },
 		Logger:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Registerer: r.reg,
+		Advice:     map[apiclient.Hint]string{},
+	}
+	for _, hint := range apiclient.Hints() {
+		o.Advice[hint] = "see " + string(hint)
 	}
 	if api != nil {
 		o.Transport = api.Transport()

@@ -37,7 +37,7 @@ type staticToken struct{ secret Secret }
 func (t staticToken) token(context.Context) (string, error) {
 	token, err := t.secret.Reveal()
 	if err != nil {
-		return "", &Error{Op: "read the access token", Reason: ReasonClient, Detail: err.Error() + "; check YATIVO_ACCESS_TOKEN and YATIVO_ACCESS_TOKEN_FILE"}
+		return "", &Error{Op: "read the access token", Reason: ReasonClient, Detail: err.Error(), Hint: HintAccessToken}
 	}
 	return token, nil
 }
@@ -101,11 +101,11 @@ func (t *mintedToken) with(ctx context.Context, good func(now time.Time) bool) (
 func (t *mintedToken) replace(ctx context.Context) error {
 	key, err := t.key.Reveal()
 	if err != nil {
-		return t.secretError("YATIVO_API_KEY", err)
+		return secretError(HintAPIKey, err)
 	}
 	secret, err := t.secret.Reveal()
 	if err != nil {
-		return t.secretError("YATIVO_API_SECRET", err)
+		return secretError(HintAPISecret, err)
 	}
 	asked := time.Now()
 	fresh, err := t.mint(ctx, key, secret)
@@ -119,8 +119,8 @@ func (t *mintedToken) replace(ctx context.Context) error {
 	return nil
 }
 
-func (t *mintedToken) secretError(variable string, err error) error {
-	return &Error{Op: opMint, Reason: ReasonClient, Detail: err.Error() + "; check " + variable + " and " + variable + "_FILE"}
+func secretError(hint Hint, err error) error {
+	return &Error{Op: opMint, Reason: ReasonClient, Detail: err.Error(), Hint: hint}
 }
 
 const opMint = "mint an access token"
@@ -171,13 +171,13 @@ func decodeToken(body io.Reader, asked time.Time) (minted, error) {
 	}
 	var answer tokenAnswer
 	if err := json.Unmarshal(raw, &answer); err != nil {
-		return minted{}, badResponse("the answer is not the documented JSON object; check YATIVO_TOKEN_PATH")
+		return minted{}, &Error{Reason: ReasonBadResponse, Detail: "the answer is not the documented JSON object", Hint: HintTokenPath}
 	}
 	if answer.Success != nil && !*answer.Success {
 		return minted{}, badResponse("the answer says success: false")
 	}
 	if answer.AccessToken == "" {
-		return minted{}, badResponse("the answer holds no access_token; check YATIVO_TOKEN_PATH")
+		return minted{}, &Error{Reason: ReasonBadResponse, Detail: "the answer holds no access_token", Hint: HintTokenPath}
 	}
 	if strings.ContainsFunc(answer.AccessToken, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
 		return minted{}, badResponse("the answer's access_token is not one that an HTTP header can carry")

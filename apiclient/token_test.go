@@ -135,7 +135,7 @@ func TestUnauthorizedForEverIsBounded(t *testing.T) {
 		if c := api.Counters(); c.Arrived[sandbox.CustomersEndpoint] != 1 || c.Arrived[sandbox.TokenEndpoint] != 1 {
 			t.Errorf("a refused key took %v", c.Arrived)
 		}
-		if !strings.Contains(err.Error(), "mint an access token") || !strings.Contains(err.Error(), "YATIVO_API_KEY") {
+		if !strings.Contains(err.Error(), "mint an access token") || !strings.Contains(err.Error(), "; see credentials") {
 			t.Errorf("the error does not say what to do: %v", err)
 		}
 		r.wantBreaker("closed")
@@ -192,15 +192,15 @@ func TestKeyRotationNeedsNoRestart(t *testing.T) {
 		api.RevokeTokens()
 		write(t, secret, "")
 		err := r.failure(apiclient.ReasonClient)
-		if !strings.Contains(err.Error(), "YATIVO_API_SECRET_FILE") || strings.Contains(err.Error(), secret) {
-			t.Errorf("the error does not name the variable alone: %v", err)
+		if !strings.Contains(err.Error(), "; see api_secret") || strings.Contains(err.Error(), secret) {
+			t.Errorf("the error does not say what to check alone: %v", err)
 		}
 		if err := os.Remove(key); err != nil {
 			t.Fatal(err)
 		}
 		err = r.failure(apiclient.ReasonClient)
-		if !strings.Contains(err.Error(), "YATIVO_API_KEY_FILE") {
-			t.Errorf("the error does not name the variable: %v", err)
+		if !strings.Contains(err.Error(), "; see api_key") {
+			t.Errorf("the error does not say what to check: %v", err)
 		}
 		r.wantBreaker("closed")
 	})
@@ -231,8 +231,12 @@ func TestStaticToken(t *testing.T) {
 		if got := r.arrived(sandbox.CustomersEndpoint); got != 1 {
 			t.Errorf("a refused static token took %d requests, want 1", got)
 		}
-		if !strings.Contains(err.Error(), "YATIVO_ACCESS_TOKEN") {
-			t.Errorf("the error does not name the variable: %v", err)
+		if !strings.Contains(err.Error(), "; see credentials") {
+			t.Errorf("the error does not say what to check: %v", err)
+		}
+		write(t, path, "")
+		if err := r.failure(apiclient.ReasonClient); !strings.Contains(err.Error(), "; see access_token") {
+			t.Errorf("the error does not say what to check: %v", err)
 		}
 		write(t, path, api.MintToken())
 		r.page()

@@ -144,5 +144,6 @@ func NewClient(c config.Config, version string, logger *slog.Logger, registerer 
 		Transport:       apiclient.NewTransport(c.MaxConcurrency),
 		Logger:          logger,
 		Registerer:      registerer,
+		Advice:          advice(),
 	})
 }

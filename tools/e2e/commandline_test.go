@@ -162,7 +162,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		env  settings
 		want string
 	}{
-		{"a black hole", settings{"YATIVO_BASE_URL": serveSandbox(t, silent), "YATIVO_TIMEOUT": "1s"}, "mint an access token: no whole answer within YATIVO_TIMEOUT"},
+		{"a black hole", settings{"YATIVO_BASE_URL": serveSandbox(t, silent), "YATIVO_TIMEOUT": "1s"}, "mint an access token: no whole answer within the timeout; check YATIVO_TIMEOUT"},
 		{"a wrong secret", settings{"YATIVO_API_SECRET": "planted-secret"}, "YATIVO_API_SECRET"},
 		{"a wrong path", settings{"YATIVO_TOKEN_PATH": "/tokens"}, "YATIVO_TOKEN_PATH"},
 		{"nobody there", settings{"YATIVO_BASE_URL": "http://" + closedPort(t)}, "refused"},

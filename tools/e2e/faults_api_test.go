@@ -141,7 +141,7 @@ func answers(t *testing.T) []badAnswer {
 		bigToken  = "the answer is larger than 256 KiB, far beyond a token"
 		redirect  = ": a redirect, which is never followed with a token; check YATIVO_BASE_URL"
 		closed    = "the connection was closed in the middle of the answer"
-		noAnswer  = "no whole answer within YATIVO_TIMEOUT"
+		noAnswer  = "no whole answer within the timeout; check YATIVO_TIMEOUT"
 	)
 	faults := []badAnswer{
 		{name: "the connection is closed without an answer", fault: sandbox.Refuse(), want: repeated("network", closed)},

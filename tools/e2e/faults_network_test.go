@@ -41,8 +41,8 @@ func networkFaults(t *testing.T) []row {
 	rows := []row{
 		{name: "connections are refused", begin: down, want: fails("network", "connection refused")},
 		{name: "connections are reset", begin: poisoned("reset_peer", map[string]any{"timeout": 0}), want: fails("network", "connection reset by peer")},
-		{name: "answers are lost", begin: poisoned("timeout", map[string]any{"timeout": 0}), want: fails("timeout", "no whole answer within YATIVO_TIMEOUT")},
-		{name: "one byte a second", begin: poisoned("slicer", map[string]any{"average_size": 1, "delay": 1_000_000}), want: fails("timeout", "no whole answer within YATIVO_TIMEOUT")},
+		{name: "answers are lost", begin: poisoned("timeout", map[string]any{"timeout": 0}), want: fails("timeout", "no whole answer within the timeout; check YATIVO_TIMEOUT")},
+		{name: "one byte a second", begin: poisoned("slicer", map[string]any{"average_size": 1, "delay": 1_000_000}), want: fails("timeout", "no whole answer within the timeout; check YATIVO_TIMEOUT")},
 		{name: "connections are closed after 1,000 bytes", begin: poisoned("limit_data", map[string]any{"bytes": 1000}), want: fails("network", closed)},
 		{name: "a third of a second of latency", begin: poisoned("latency", map[string]any{"latency": 300, "jitter": 50}), want: effect{requests: 3}, shows: "refreshes take longer"},
 	}
@@ -112,7 +112,7 @@ func tlsFaults() []row {
 			}),
 		},
 		{
-			name: "a handshake that does not end", want: fails("timeout", "no whole answer within YATIVO_TIMEOUT"),
+			name: "a handshake that does not end", want: fails("timeout", "no whole answer within the timeout; check YATIVO_TIMEOUT"),
 			begin: func(_ *testing.T, s *scene) func() {
 				held := make(chan struct{})
 				s.place.server.held.Store(&held)
