@@ -2,7 +2,6 @@ package onboarding
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,30 +11,47 @@ import (
 
 // The state file, all numbers little-endian:
 //
-//	0      header: magic, format version, hash key, CRC
-//	4096   slot 0: what the log was, and the history, after an even walk
-//	8192   slot 1: the same after an odd one
-//	12288  log: records of recordSize bytes, later ones replacing earlier ones
+//	magic, format version, CRC of both     every later format begins with these
+//	hash key, history
+//	length and bytes of the rhythm
+//	number of customers, and customerSize bytes for each
+//	CRC of everything before it
 //
-// A walk appends the records that it changed and makes them durable; only then
-// does it overwrite the older of the two slots, with the new length of the log
-// and its CRC. No part of the log that a slot may vouch for is written again, so
-// that one slot and its log are whole at any moment. Slots lie blocks apart so that no torn sector
-// spoils both. Every later format begins with the same header.
+// It is a file of our own because no embedded database that was tried notices
+// every damage: one flipped bit in a branch page of bbolt overflows the stack or
+// exhausts the memory, and the process cannot recover from either.
 const (
 	magic         = "yativo card state"
 	formatVersion = 1
 
-	headerSize = len(magic) + 4 + 16 + 4
-	slotSize   = 8 + 8 + 4 + 4*(3+NumStatuses) + 1 + 4
-	recordSize = 8 + 4 + 4 + 4 + 1 + 1
+	headerSize   = len(magic) + 4 + 4
+	customerSize = 8 + 4 + 4 + 4 + 1 + 1
 
-	slotOffset = 4096 // of slot 0, and from there to slot 1
-	logOffset  = 3 * slotOffset
+	// maxRhythmSize bounds what is read at once of a damaged file.
+	maxRhythmSize = 1 << 20
+
+	bufferSize = 64 << 10
 )
 
 // errCorrupt says that the file is not what was written.
 var errCorrupt = errors.New("not a valid state file")
+
+// state is what the file holds.
+type state struct {
+	key       [2]uint64 // of the hash that stands for a customer's id
+	history   history
+	rhythm    []byte
+	customers map[uint64]customer
+}
+
+// history is what is remembered of the program as a whole, in Unix seconds.
+type history struct {
+	since      uint32              // tracking began; 0 before the first walk
+	lastWalk   uint32              // end of the last committed walk
+	latestDate uint32              // no date in the records or here lies after it
+	advanced   [NumStatuses]uint32 // last advance past each waiting status
+	settled    bool                // a complete walk was committed: who appears now is new
+}
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
@@ -43,173 +59,133 @@ func appendCRC(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli()))
 }
 
-// checked returns b without the CRC at its end, and whether that is right.
-func checked(b []byte) ([]byte, bool) {
-	body := b[:len(b)-4]
-	return body, crc32.Checksum(body, castagnoli()) == binary.LittleEndian.Uint32(b[len(b)-4:])
-}
-
-func appendHeader(b []byte, key [2]uint64) []byte {
-	b = append(b, magic...)
-	b = binary.LittleEndian.AppendUint32(b, formatVersion)
-	b = binary.LittleEndian.AppendUint64(b, key[0])
-	b = binary.LittleEndian.AppendUint64(b, key[1])
-	return appendCRC(b)
-}
-
-// decodeHeader returns the hash key. It fails with errCorrupt or, for a file
-// that a later version wrote, with ErrNewerFormat.
-func decodeHeader(b []byte) (key [2]uint64, err error) {
-	body, ok := checked(b)
-	if !ok || string(body[:len(magic)]) != magic {
-		return key, fmt.Errorf("%w: its header is damaged", errCorrupt)
-	}
-	body = body[len(magic):]
-	if version := binary.LittleEndian.Uint32(body); version > formatVersion {
-		return key, ErrNewerFormat
-	}
-	key[0] = binary.LittleEndian.Uint64(body[4:])
-	key[1] = binary.LittleEndian.Uint64(body[12:])
-	return key, nil
-}
-
-// slot vouches for the first records of the log.
-type slot struct {
-	sequence uint64 // one more for each walk
-	records  uint64 // length of the log
-	crc      uint32 // of the log
-	history  history
-}
-
-func (s *slot) offset() int64 { return slotOffset * int64(1+s.sequence%2) }
-
-func (s *slot) append(b []byte) []byte {
+// encode writes the state.
+func (s *state) encode(to io.Writer) error {
+	sum := crc32.New(castagnoli())
+	file := bufio.NewWriterSize(io.MultiWriter(to, sum), bufferSize)
 	le := binary.LittleEndian
-	b = le.AppendUint64(b, s.sequence)
-	b = le.AppendUint64(b, s.records)
-	b = le.AppendUint32(b, s.crc)
-	b = le.AppendUint32(b, s.history.since)
-	b = le.AppendUint32(b, s.history.lastWalk)
-	b = le.AppendUint32(b, s.history.latest)
-	for _, advanced := range s.history.advanced {
-		b = le.AppendUint32(b, advanced)
+	b := appendCRC(le.AppendUint32([]byte(magic), formatVersion))
+	b = le.AppendUint64(le.AppendUint64(b, s.key[0]), s.key[1])
+	b = s.history.append(b)
+	b = append(le.AppendUint32(b, uint32(len(s.rhythm))), s.rhythm...)
+	b = le.AppendUint64(b, uint64(len(s.customers)))
+	for key, c := range s.customers {
+		if _, err := file.Write(b); err != nil {
+			return err
+		}
+		b = c.append(b[:0], key)
 	}
-	settled := byte(0)
-	if s.history.settled {
-		settled = 1
+	if _, err := file.Write(b); err != nil {
+		return err
 	}
-	return appendCRC(append(b, settled))
+	if err := file.Flush(); err != nil {
+		return err
+	}
+	_, err := to.Write(le.AppendUint32(nil, sum.Sum32()))
+	return err
 }
 
-func decodeSlot(b []byte) (s slot, ok bool) {
-	if b, ok = checked(b); !ok {
-		return slot{}, false
+func (h *history) append(b []byte) []byte {
+	for _, seconds := range append([]uint32{h.since, h.lastWalk, h.latestDate}, h.advanced[:]...) {
+		b = binary.LittleEndian.AppendUint32(b, seconds)
 	}
-	le := binary.LittleEndian
-	s.sequence, s.records, s.crc = le.Uint64(b), le.Uint64(b[8:]), le.Uint32(b[16:])
-	s.history.since, s.history.lastWalk, s.history.latest = le.Uint32(b[20:]), le.Uint32(b[24:]), le.Uint32(b[28:])
-	for i := range s.history.advanced {
-		s.history.advanced[i] = le.Uint32(b[32+4*i:])
+	if h.settled {
+		return append(b, 1)
 	}
-	s.history.settled = b[len(b)-1] == 1
-	return s, true
+	return append(b, 0)
 }
 
-func (r *record) append(b []byte) []byte {
-	b = binary.LittleEndian.AppendUint64(b, r.key)
-	b = binary.LittleEndian.AppendUint32(b, r.entered)
-	b = binary.LittleEndian.AppendUint32(b, r.created)
-	b = binary.LittleEndian.AppendUint32(b, r.left)
-	return append(b, byte(r.status), byte(r.flags&kept))
+func (c *customer) append(b []byte, key uint64) []byte {
+	b = binary.LittleEndian.AppendUint64(b, key)
+	b = binary.LittleEndian.AppendUint32(b, c.entered)
+	b = binary.LittleEndian.AppendUint32(b, c.created)
+	b = binary.LittleEndian.AppendUint32(b, c.left)
+	return append(b, byte(c.status), byte(c.flags&persistedFlags))
 }
 
-func decodeRecord(b []byte) (r record, ok bool) {
-	r = record{
-		key:     binary.LittleEndian.Uint64(b),
+// decoder reads a state file piece by piece.
+type decoder struct {
+	file *bufio.Reader
+	sum  uint32
+	b    []byte
+	err  error
+}
+
+// next returns the next n bytes, or zeros after an error.
+func (d *decoder) next(n int) []byte {
+	if cap(d.b) < n {
+		d.b = make([]byte, n)
+	}
+	d.b = d.b[:n]
+	if d.err == nil {
+		_, d.err = io.ReadFull(d.file, d.b)
+	}
+	if d.err != nil {
+		clear(d.b)
+	}
+	d.sum = crc32.Update(d.sum, castagnoli(), d.b)
+	return d.b
+}
+
+func (d *decoder) uint32() uint32 { return binary.LittleEndian.Uint32(d.next(4)) }
+func (d *decoder) uint64() uint64 { return binary.LittleEndian.Uint64(d.next(8)) }
+
+// decode reads a state file. It fails with errCorrupt or ErrNewerFormat, or
+// with the error that reading met.
+func decode(file io.Reader) (*state, error) {
+	d := &decoder{file: bufio.NewReaderSize(file, bufferSize)}
+	header := d.next(headerSize)
+	body := header[:headerSize-4]
+	if d.err == nil && (string(body[:len(magic)]) != magic || string(appendCRC(body[:len(body):len(body)])) != string(header)) {
+		return nil, fmt.Errorf("%w: its header is damaged", errCorrupt)
+	}
+	if d.err == nil && binary.LittleEndian.Uint32(body[len(magic):]) > formatVersion {
+		return nil, ErrNewerFormat
+	}
+	s := &state{key: [2]uint64{d.uint64(), d.uint64()}, history: d.history(), customers: map[uint64]customer{}}
+	if size := d.uint32(); size > maxRhythmSize {
+		return nil, fmt.Errorf("%w: its rhythm is impossibly long", errCorrupt)
+	} else {
+		s.rhythm = append([]byte(nil), d.next(int(size))...)
+	}
+	for n := d.uint64(); n > 0 && d.err == nil; n-- {
+		key, c := d.customer()
+		if d.err == nil && (key == 0 || c.entered == 0 || c.status >= NumStatuses || c.flags&^persistedFlags != 0) {
+			return nil, fmt.Errorf("%w: it holds an impossible customer", errCorrupt)
+		}
+		s.customers[key] = c
+	}
+	sum := d.sum
+	if d.uint32() != sum && d.err == nil {
+		return nil, fmt.Errorf("%w: its contents are damaged", errCorrupt)
+	}
+	if d.err != nil {
+		return nil, readError(d.err)
+	}
+	if _, err := d.file.ReadByte(); !errors.Is(err, io.EOF) {
+		return nil, errors.Join(fmt.Errorf("%w: something follows its end", errCorrupt), err)
+	}
+	return s, nil
+}
+
+func (d *decoder) history() (h history) {
+	h.since, h.lastWalk, h.latestDate = d.uint32(), d.uint32(), d.uint32()
+	for i := range h.advanced {
+		h.advanced[i] = d.uint32()
+	}
+	h.settled = d.next(1)[0] == 1
+	return h
+}
+
+func (d *decoder) customer() (key uint64, c customer) {
+	b := d.next(customerSize)
+	return binary.LittleEndian.Uint64(b), customer{
 		entered: binary.LittleEndian.Uint32(b[8:]),
 		created: binary.LittleEndian.Uint32(b[12:]),
 		left:    binary.LittleEndian.Uint32(b[16:]),
 		status:  Status(b[20]),
 		flags:   flags(b[21]),
 	}
-	return r, r.key != 0 && r.entered != 0 && r.status < NumStatuses && r.flags&^kept == 0
-}
-
-// found is what a state file held.
-type found struct {
-	slot
-	key       [2]uint64
-	customers *table
-	damage    error  // why the file, or the record of its last walk, could not be used
-	aside     string // where the damaged file is kept
-}
-
-// decode reads a state file. It fails with errCorrupt or ErrNewerFormat, or
-// with the error that reading met. A slot that was cut off while it was written
-// costs the last walk alone.
-func decode(file io.ReaderAt) (*found, error) {
-	header := make([]byte, headerSize)
-	if err := readAt(file, header, 0); err != nil {
-		return nil, err
-	}
-	result := &found{}
-	var err error
-	if result.key, err = decodeHeader(header); err != nil {
-		return nil, err
-	}
-	usable := false
-	for i := range 2 {
-		b := make([]byte, slotSize)
-		if err := readAt(file, b, slotOffset*int64(1+i)); err != nil && !errors.Is(err, errCorrupt) {
-			return nil, err
-		}
-		s, ok := decodeSlot(b)
-		switch {
-		case ok && (!usable || s.sequence > result.sequence):
-			result.slot, usable = s, true
-		case !ok && !bytes.Equal(b, make([]byte, slotSize)): // Zeros were never written.
-			result.damage = fmt.Errorf("%w: a slot is damaged", errCorrupt)
-		}
-	}
-	if !usable {
-		return nil, fmt.Errorf("%w: neither of its slots is whole", errCorrupt)
-	}
-	result.customers, err = decodeLog(file, result.slot)
-	return result, err
-}
-
-func decodeLog(file io.ReaderAt, s slot) (*table, error) {
-	const most = 1 << 40 / recordSize
-	if s.records > most {
-		return nil, fmt.Errorf("%w: its log is impossibly long", errCorrupt)
-	}
-	section := io.NewSectionReader(file, logOffset, int64(s.records)*int64(recordSize))
-	log := bufio.NewReaderSize(section, bufferSize)
-	customers, crc := &table{}, uint32(0)
-	b := make([]byte, recordSize)
-	for range s.records {
-		if _, err := io.ReadFull(log, b); err != nil {
-			return nil, readError(err)
-		}
-		crc = crc32.Update(crc, castagnoli(), b)
-		r, ok := decodeRecord(b)
-		if !ok {
-			return nil, fmt.Errorf("%w: its log holds an impossible record", errCorrupt)
-		}
-		known, _ := customers.find(r.key)
-		*known = r
-	}
-	if crc != s.crc {
-		return nil, fmt.Errorf("%w: its log is damaged", errCorrupt)
-	}
-	return customers, nil
-}
-
-func readAt(file io.ReaderAt, b []byte, offset int64) error {
-	if n, err := file.ReadAt(b, offset); n < len(b) {
-		return readError(err)
-	}
-	return nil
 }
 
 // readError tells a file that is too short from one that cannot be read.

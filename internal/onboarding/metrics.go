@@ -11,7 +11,7 @@ import (
 // value is not known before the first walk are vectors even without a label,
 // since a vector exports nothing until it is set.
 type metrics struct {
-	transitions   [numWheres][numWheres]prometheus.Counter
+	transitions   [numPositions][numPositions]prometheus.Counter
 	stays         [NumStatuses]prometheus.Observer
 	lastAdvance   *prometheus.GaugeVec
 	trackingSince *prometheus.GaugeVec
@@ -53,9 +53,9 @@ func newMetrics(registerer prometheus.Registerer, thresholds Thresholds) *metric
 			Help: "Walks whose result could not be written to the state file.",
 		}),
 	}
-	for from := range numWheres {
-		for to := range whereNew {
-			if from != to && (from != whereNew || to != whereGone) {
+	for from := range numPositions {
+		for to := range positionNew {
+			if from != to && (from != positionNew || to != positionGone) {
 				m.transitions[from][to] = transitions.WithLabelValues(from.String(), to.String())
 			}
 		}
@@ -68,7 +68,7 @@ func newMetrics(registerer prometheus.Registerer, thresholds Thresholds) *metric
 	return m
 }
 
-func (m *metrics) transition(from, to where) { m.transitions[from][to].Inc() }
+func (m *metrics) transition(from, to position) { m.transitions[from][to].Inc() }
 
 // stay counts a stay that was seen from beginning to end. Nobody waits in the
 // last step, so that the time spent there is not counted.

@@ -53,12 +53,12 @@ func newTally(t *Tracker, now uint32) *tally {
 }
 
 // add counts a customer whom the walk saw.
-func (b *tally) add(r *record) {
-	s := r.status
-	if !s.Waits() || r.has(hidden) {
+func (b *tally) add(c customer) {
+	s := c.status
+	if !s.Waits() || c.has(statusHidden) {
 		return
 	}
-	seconds := age(r.entered, b.now).Seconds()
+	seconds := age(c.entered, b.now).Seconds()
 	b.TimeInStatus[s].Count++
 	b.TimeInStatus[s].Sum += seconds
 	for i, bound := range b.bounds {
@@ -67,7 +67,7 @@ func (b *tally) add(r *record) {
 			break
 		}
 	}
-	switch b.tracker.classify(s, r.entered, r.created, b.now) {
+	switch b.tracker.classify(c, b.now) {
 	case abandoned:
 		b.Abandoned[s]++
 		return
@@ -75,8 +75,8 @@ func (b *tally) add(r *record) {
 		b.Stalled[s]++
 	case waiting:
 	}
-	if b.oldest[s] == 0 || r.entered < b.oldest[s] {
-		b.oldest[s] = r.entered
+	if b.oldest[s] == 0 || c.entered < b.oldest[s] {
+		b.oldest[s] = c.entered
 	}
 }
 

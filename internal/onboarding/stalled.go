@@ -30,10 +30,10 @@ type StalledCustomer struct {
 // candidate is a customer who may turn out to be stalled when the walk ends.
 // Plain ids are held for these alone, and their buffers are used again.
 type candidate struct {
-	entered, created uint32 // as in record
-	before           bool
-	createdAt        time.Time
-	id, externalID   []byte
+	customer
+
+	createdAt      time.Time
+	id, externalID []byte
 }
 
 func byEntry(a, b candidate) int {
@@ -49,19 +49,19 @@ type oldest struct {
 
 func (o *oldest) reset() { o.candidates, o.full = o.candidates[:0], false }
 
-func (o *oldest) offer(r *record, row Observation) {
+func (o *oldest) offer(c customer, row Observation) {
 	if o.full {
 		last := &o.candidates[MaxStalledListed-1]
-		if r.entered > last.entered || r.entered == last.entered && row.ID > string(last.id) {
+		if c.entered > last.entered || c.entered == last.entered && row.ID > string(last.id) {
 			return
 		}
 	}
 	n := len(o.candidates)
 	o.candidates = slices.Grow(o.candidates, 1)[:n+1]
-	c := &o.candidates[n]
-	c.entered, c.created, c.before, c.createdAt = r.entered, r.created, r.has(before), row.CreatedAt
-	c.id = append(c.id[:0], row.ID...)
-	c.externalID = append(c.externalID[:0], row.ExternalID...)
+	added := &o.candidates[n]
+	added.customer, added.createdAt = c, row.CreatedAt
+	added.id = append(added.id[:0], row.ID...)
+	added.externalID = append(added.externalID[:0], row.ExternalID...)
 	if len(o.candidates) == 2*MaxStalledListed {
 		slices.SortFunc(o.candidates, byEntry)
 		o.candidates, o.full = o.candidates[:MaxStalledListed], true
@@ -71,11 +71,11 @@ func (o *oldest) offer(r *record, row Observation) {
 // listStalled returns the candidates in s who are stalled at now, oldest
 // first, at most MaxStalledListed of them.
 func (t *Tracker) listStalled(s Status, now uint32) []StalledCustomer {
-	candidates := slices.Concat(t.leaving[s].candidates, t.stalled[s].candidates)
+	candidates := slices.Concat(t.nearlyAbandoned[s].candidates, t.stalled[s].candidates)
 	slices.SortFunc(candidates, byEntry)
 	var list []StalledCustomer
 	for _, c := range candidates {
-		if t.classify(s, c.entered, c.created, now) != stalled {
+		if t.classify(c.customer, now) != stalled {
 			continue
 		}
 		customer := StalledCustomer{
@@ -83,7 +83,7 @@ func (t *Tracker) listStalled(s Status, now uint32) []StalledCustomer {
 			ExternalID:            withoutEmail(string(c.externalID)),
 			Status:                s,
 			Since:                 moment(c.entered),
-			EnteredBeforeTracking: c.before,
+			EnteredBeforeTracking: c.has(presentAtStart),
 			CreatedAt:             c.createdAt,
 		}
 		if list = append(list, customer); len(list) == MaxStalledListed {

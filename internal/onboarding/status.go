@@ -1,8 +1,6 @@
 // Package onboarding is the domain of the exporter: the statuses that a card
 // customer passes through, the thresholds after which a wait counts as stalled
-// or abandoned, and the memory of when each customer entered its status. That
-// is kept in a checksummed log rather than in bbolt, which one flipped bit of
-// its file can bring down beyond recovery; store says how.
+// or abandoned, and the memory of when each customer entered its status.
 package onboarding
 
 // Status is a customer's flow_status. The zero value is StatusUnknown, for a

@@ -1,12 +1,15 @@
 package onboarding
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"time"
 
+	"github.com/dchest/siphash"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -19,11 +22,11 @@ var ErrNewerFormat = errors.New("a newer version of the exporter wrote it: run t
 const (
 	// keepGone is for how long the record of a customer who is gone is kept.
 	keepGone = 24 * time.Hour
-	// trustAfter is for how long a clock that was set back has to run before
+	// clockDoubt is for how long a clock that was set back has to run before
 	// dates that lie ahead of it are held to be wrong.
-	trustAfter = time.Hour
-	// leastGap is the shortest time without a walk that can count as a gap.
-	leastGap = 10 * time.Minute
+	clockDoubt = time.Hour
+	// minGap is the shortest time without a walk that can count as a gap.
+	minGap = 10 * time.Minute
 )
 
 // Options configure a Tracker.
@@ -49,29 +52,19 @@ type Tracker struct {
 	metrics    *metrics
 	store      *store // nil: memory alone
 
-	key       [2]uint64 // of the hash that stands for a customer's id
-	customers *table
-	history   history
-	walk      *Walk               // the one under way, or nil
-	stalled   [NumStatuses]oldest // who may be listed when the walk ends
-	leaving   [NumStatuses]oldest // the same, but may be abandoned by then
-	walkTime  uint32              // seconds that the last walk took
-	behind    uint32              // since when the clock lags behind dates of its own; 0 if it does not
-	failing   bool                // the last write of the state file failed
+	state
+	walk            *Walk               // the one under way, or nil
+	stalled         [NumStatuses]oldest // who may be listed when the walk ends
+	nearlyAbandoned [NumStatuses]oldest // the same, but may be abandoned by then
+	walkSeconds     uint32              // how long the last walk took
+	clockBackSince  uint32              // since when the clock lags behind dates of its own; 0 if it does not
+	failing         bool                // the last write of the state file failed
 }
 
-// history is what is remembered of the program as a whole, in Unix seconds.
-type history struct {
-	since    uint32              // tracking began; 0 before the first walk
-	lastWalk uint32              // end of the last committed walk
-	latest   uint32              // no date in the records or here lies after it
-	advanced [NumStatuses]uint32 // last advance past each waiting status
-	settled  bool                // a complete walk was committed: who appears now is new
-}
-
-// Open reads the state file, or begins anew where there is none. A corrupt
-// file is moved aside and reported. It fails with ErrLocked, ErrNewerFormat,
-// or with what the file system says if the folder cannot be written.
+// Open reads the state file, or begins anew where there is none. A corrupt file
+// is moved aside and reported, and the one before it is read. It fails with
+// ErrLocked, ErrNewerFormat, or with what the file system says if the folder
+// cannot be written.
 func Open(o Options) (*Tracker, error) {
 	for _, s := range WaitingStatuses() {
 		if stalled := o.Thresholds.Stalled[s]; stalled <= 0 || o.Thresholds.Abandoned[s] <= stalled {
@@ -80,10 +73,9 @@ func Open(o Options) (*Tracker, error) {
 	}
 	t := &Tracker{
 		thresholds: o.Thresholds,
-		gapLimit:   int64(max(leastGap, 2*o.RefreshInterval) / time.Second),
+		gapLimit:   int64(max(minGap, 2*o.RefreshInterval) / time.Second),
 		log:        o.Logger,
-		key:        randomKey(),
-		customers:  &table{},
+		state:      state{key: randomKey(), customers: map[uint64]customer{}},
 	}
 	if t.log == nil {
 		t.log = slog.New(slog.DiscardHandler)
@@ -95,8 +87,8 @@ func Open(o Options) (*Tracker, error) {
 	}
 	t.metrics = newMetrics(o.Registerer, o.Thresholds)
 	present := 0
-	for r := range t.customers.all() {
-		if !r.has(gone) {
+	for _, c := range t.customers {
+		if !c.has(gone) {
 			present++
 		}
 	}
@@ -105,50 +97,59 @@ func Open(o Options) (*Tracker, error) {
 }
 
 // Close discards a walk under way, tries once more to write what a failing
-// disk refused, and releases the state file.
+// disk refused, and releases the state file. It waits for a disk that hangs for
+// a few seconds only.
 func (t *Tracker) Close() error {
 	t.walk.Discard()
 	if t.store == nil {
 		return nil
 	}
-	if t.failing {
-		t.save()
-	}
-	err := t.store.close()
+	err := t.store.finish(&t.state)
 	t.store = nil
 	return err
 }
 
 // load opens the state file and takes over what it holds, if anything.
 func (t *Tracker) load(path string) error {
-	s, found, err := openStore(path, t.key)
+	file, err := openStateFile(path)
 	if err != nil {
 		return err
 	}
-	t.store, t.key, t.customers, t.history = s, s.key, found.customers, found.history
-	anew := t.history.since == 0
-	switch {
-	case found.damage != nil && anew:
-		t.log.Error("The state file is corrupt. It was moved aside and tracking starts anew.",
-			"file", path, "kept", found.aside, "err", found.damage)
-	case found.damage != nil:
-		t.log.Error("The state file is damaged. It was moved aside and tracking goes on; the last walk before may be lost.",
-			"file", path, "kept", found.aside, "err", found.damage)
-	case anew:
+	found, damage, err := file.read()
+	if err != nil {
+		return errors.Join(err, file.close())
+	}
+	if found != nil {
+		t.state = *found
+	}
+	t.store = newStore(file)
+	if damage != nil {
+		aside, err := file.keepAside()
+		if err != nil {
+			return errors.Join(fmt.Errorf("%w, and cannot be moved aside: %w", damage, err), file.close())
+		}
+		consequence := "tracking starts anew"
+		if t.history.since != 0 {
+			consequence = "tracking goes on with the file before it, without the last walk"
+		}
+		t.log.Error("The state file is damaged. It was moved aside and "+consequence+".", "file", path, "kept", aside, "err", damage)
+	} else if t.history.since == 0 {
 		t.log.Info("The state file holds no walk yet. Tracking starts with the first one.", "file", path)
+	}
+	if found == nil || damage != nil {
+		if err := t.store.save(&t.state); err != nil {
+			return errors.Join(err, t.store.close())
+		}
 	}
 	return nil
 }
 
-// save writes what changed. After a failure everything unwritten stays marked
-// as such, so that the next walk's save writes it too.
+// save writes the state. After a failure the next walk's save writes all of it.
 func (t *Tracker) save() {
-	written, err := t.store.save(t.history, t.customers)
-	if written {
-		for r := range t.customers.all() {
-			r.flags &^= dirty
-		}
+	if t.store == nil {
+		return
 	}
+	err := t.store.save(&t.state)
 	if err != nil {
 		t.metrics.stateErrors.Inc()
 		if !t.failing {
@@ -161,36 +162,48 @@ func (t *Tracker) save() {
 	t.failing = err != nil
 }
 
-// trust corrects dates that lie ahead of a clock that was set back. Such a
-// clock may itself be the wrong one, as on a machine that has not yet asked
-// for the time, so that only one that has run for a while is believed.
-// Until then a stay that begins in the future has age 0.
-func (t *Tracker) trust(now uint32) {
+// randomKey makes the key of a new state.
+func randomKey() [2]uint64 {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails
+	return [2]uint64{binary.LittleEndian.Uint64(b[:8]), binary.LittleEndian.Uint64(b[8:])}
+}
+
+// hash stands for a customer's id in memory and in the file. SipHash is made
+// for short keyed inputs; at a million customers two ids of 64 bits collide
+// once in forty million programs.
+func (t *Tracker) hash(id []byte) uint64 {
+	return max(1, siphash.Hash(t.key[0], t.key[1], id))
+}
+
+// correctClock corrects dates that lie ahead of a clock that was set back. Such
+// a clock may itself be the wrong one, as on a machine that has not yet asked
+// for the time, so that only one that has run for a while is believed. Until
+// then a stay that begins in the future has age 0.
+func (t *Tracker) correctClock(now uint32) {
 	h := &t.history
-	if now >= h.latest {
-		h.latest, t.behind = now, 0
+	if now >= h.latestDate {
+		h.latestDate, t.clockBackSince = now, 0
 		return
 	}
-	if t.behind == 0 || now < t.behind {
-		t.behind = now
+	if t.clockBackSince == 0 || now < t.clockBackSince {
+		t.clockBackSince = now
 	}
-	if now-t.behind < uint32(trustAfter/time.Second) {
+	if now-t.clockBackSince < uint32(clockDoubt/time.Second) {
 		return
 	}
-	h.latest, t.behind = now, 0
+	h.latestDate, t.clockBackSince = now, 0
 	h.since = min(h.since, now)
 	for s := range h.advanced {
 		h.advanced[s] = min(h.advanced[s], now)
 	}
-	for r := range t.customers.all() {
-		if r.entered > now && !r.has(fresh) {
-			r.entered = now
-			r.flags |= bound | dirty
+	for key, c := range t.customers {
+		if c.entered > now && !c.has(firstSeen) {
+			c.entered = now
+			c.flags |= entryUncertain
 		}
-		if r.left > now {
-			r.left = now
-			r.flags |= dirty
-		}
+		c.left = min(c.left, now)
+		t.customers[key] = c
 	}
 }
 
@@ -219,14 +232,15 @@ const (
 	abandoned
 )
 
-// classify judges a stay in a waiting status. created is 0, or the created_at
-// of a customer who was in this status when tracking began: it has waited for
-// longer than was seen, so that an old account counts as abandoned.
-func (t *Tracker) classify(s Status, entered, created, now uint32) class {
-	if created != 0 && s != SafeDeploying && age(created, now) > t.thresholds.Abandoned[s] {
+// classify judges a stay in a waiting status. A customer who was in this status
+// when tracking began has waited for longer than was seen, so that an old
+// account counts as abandoned.
+func (t *Tracker) classify(c customer, now uint32) class {
+	s := c.status
+	if c.has(presentAtStart) && c.created != 0 && s != SafeDeploying && age(c.created, now) > t.thresholds.Abandoned[s] {
 		return abandoned
 	}
-	switch a := age(entered, now); {
+	switch a := age(c.entered, now); {
 	case a > t.thresholds.Abandoned[s]:
 		return abandoned
 	case a >= t.thresholds.Stalled[s]:

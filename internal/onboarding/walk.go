@@ -12,24 +12,26 @@ type Observation struct {
 // Walk is one pass over the whole customer list. Once it is committed or
 // discarded it takes no more rows.
 type Walk struct {
-	tracker *Tracker
-	start   uint32
-	likely  uint32 // when it will end if it takes as long as the walk before
-	gap     bool   // too long since the walk before
-	id      []byte
+	tracker   *Tracker
+	start     uint32
+	likelyEnd uint32 // if it takes as long as the walk before
+	afterGap  bool   // too long since the walk before
+	id        []byte
 
-	replaced []record // too old to go on, in case the walk is discarded
+	// replaced are customers who were gone for too long to go on, in case the
+	// walk is discarded.
+	replaced map[uint64]customer
 }
 
 // Begin starts a walk. An unfinished former walk is discarded.
 func (t *Tracker) Begin(start time.Time) *Walk {
 	t.walk.Discard()
-	w := &Walk{tracker: t, start: seconds(start)}
-	w.likely = w.start + t.walkTime
-	w.gap = t.gap(w.start, t.history.lastWalk)
+	w := &Walk{tracker: t, start: seconds(start), replaced: map[uint64]customer{}}
+	w.likelyEnd = w.start + t.walkSeconds
+	w.afterGap = t.gap(w.start, t.history.lastWalk)
 	for s := range NumStatuses {
 		t.stalled[s].reset()
-		t.leaving[s].reset()
+		t.nearlyAbandoned[s].reset()
 	}
 	t.walk = w
 	return w
@@ -50,59 +52,59 @@ func (w *Walk) Observe(o Observation) (first bool) {
 		o.Status = StatusUnknown
 	}
 	w.id = append(w.id[:0], o.ID...)
-	r, isNew := t.customers.find(t.hash(w.id))
-	if r.shown != 0 {
-		return false
-	}
+	key := t.hash(w.id)
+	c, known := t.customers[key]
 	switch {
-	case isNew:
-		w.arrive(r, o)
-	case forgettable(r, w.start):
-		w.replaced = append(w.replaced, *r)
-		w.arrive(r, o)
+	case c.seen != 0:
+		return false
+	case !known:
+		c = w.newCustomer(o)
+	case c.forgettable(w.start):
+		w.replaced[key] = c
+		c = w.newCustomer(o)
 	}
-	r.shown = 1 + uint8(o.Status)
-	if o.Status.Waits() && o.Status == r.status && r.entered != 0 {
-		w.list(r, o)
+	c.seen = 1 + uint8(o.Status)
+	t.customers[key] = c
+	if o.Status.Waits() && o.Status == c.status && c.entered != 0 {
+		w.offerStalled(c, o)
 	}
 	return true
 }
 
-// list holds on to the plain id of a customer who may be stalled when the walk
-// ends. Those who may be abandoned by then are held apart, so that many of them
-// do not keep others off the list.
-func (w *Walk) list(r *record, o Observation) {
+// offerStalled holds on to the plain id of a customer who may be stalled when
+// the walk ends. Those who may be abandoned by then are held apart, so that many
+// of them do not keep others off the list.
+func (w *Walk) offerStalled(c customer, o Observation) {
 	t := w.tracker
 	switch {
-	case t.classify(r.status, r.entered, r.created, w.start) == abandoned:
-	case t.classify(r.status, r.entered, r.created, w.likely) == abandoned:
-		t.leaving[r.status].offer(r, o)
+	case t.classify(c, w.start) == abandoned:
+	case t.classify(c, w.likelyEnd) == abandoned:
+		t.nearlyAbandoned[c.status].offer(c, o)
 	default:
-		t.stalled[r.status].offer(r, o)
+		t.stalled[c.status].offer(c, o)
 	}
 }
 
-// arrive makes r the record of a customer who is seen for the first time.
-func (w *Walk) arrive(r *record, o Observation) {
+// newCustomer is a customer who is seen for the first time.
+func (w *Walk) newCustomer(o Observation) customer {
 	t, created := w.tracker, creation(o.CreatedAt)
-	*r = record{key: r.key, status: o.Status, flags: fresh | dirty}
+	c := customer{status: o.Status, flags: firstSeen}
 	if o.Status == StatusUnknown {
-		r.flags |= hidden
+		c.flags |= statusHidden
 	}
 	switch {
 	case !t.history.settled && (t.history.since == 0 || created < t.history.since):
 		// There when tracking began, or missed by walks with gaps since then.
-		r.flags |= before | bound
-		r.entered, r.created = t.history.since, created
-		return
+		c.flags |= presentAtStart | entryUncertain
+		c.entered, c.created = t.history.since, created
+		return c
 	case o.Status == OTPRequested && created != 0:
-		r.entered = created
-	case w.gap:
-		r.flags |= bound
+		c.entered = created
+	case w.afterGap:
+		c.flags |= entryUncertain
 	}
-	if int64(created) >= int64(t.history.lastWalk)-t.gapLimit {
-		r.flags |= recent
-	}
+	c.created = created // until the walk ends
+	return c
 }
 
 // Commit ends the walk at end, remembers what it showed, and returns what that
@@ -121,107 +123,113 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 			t.history.advanced[s] = now
 		}
 	}
-	t.trust(now)
+	t.correctClock(now)
 
 	report := newTally(t, now)
-	expired := false
-	for r := range t.customers.all() {
-		if r.shown != 0 {
-			w.saw(r, Status(r.shown-1), now)
-			report.add(r)
-			r.shown = 0
-			r.flags &^= fresh | recent
+	for key, c := range t.customers {
+		if c.seen != 0 {
+			w.applySeen(&c, now)
+			report.add(c)
 		} else {
-			w.lacked(r, complete, now)
-			if forgettable(r, now) {
-				r.forget()
-				expired = true
-			}
+			w.applyAbsent(&c, complete, now)
 		}
-		if !r.has(gone) {
+		switch {
+		case c.forgettable(now):
+			delete(t.customers, key)
+			continue
+		case !c.has(gone):
 			report.Tracked++
 		}
+		t.customers[key] = c
 	}
-	t.walkTime = now - w.start
+	t.walkSeconds = now - w.start
 	t.history.lastWalk = now
 	t.history.settled = t.history.settled || complete
 	t.save()
-	if expired {
-		t.customers.drop(func(r *record) bool { return r.forgotten() && !r.has(dirty) })
-	}
 	t.metrics.publish(t.history, report.Tracked)
 	return report.finish()
 }
 
-// forgettable reports whether a customer has been gone for long enough.
-func forgettable(r *record, now uint32) bool {
-	return r.forgotten() || r.has(gone) && age(r.left, now) > keepGone
-}
-
-// saw applies to r the rules for a customer whom the walk shows in status s.
-func (w *Walk) saw(r *record, s Status, now uint32) {
-	t := w.tracker
-	if r.has(fresh) {
-		if r.entered == 0 || r.entered > now {
-			r.entered = now
-		}
-		if !r.has(before) {
-			t.metrics.transition(whereNew, where(s))
-		}
-		if r.has(recent) {
-			t.advance(0, s.Step(), now)
-		}
+// applySeen applies to c the rules for a customer whom the walk shows.
+func (w *Walk) applySeen(c *customer, now uint32) {
+	t, shown := w.tracker, Status(c.seen-1)
+	c.seen = 0
+	if c.has(firstSeen) {
+		w.applyFirst(c, now)
 		return
 	}
-	switch from := r.where(); {
-	case from != where(s):
-		t.metrics.transition(from, where(s))
-	case r.left == 0:
+	switch from := c.position(); {
+	case from != position(shown):
+		t.metrics.transition(from, position(shown))
+	case c.left == 0:
 		return
 	}
 	// A row with an unknown status, or an absence, does not end the stay: it
 	// goes on if the customer is next seen where it was.
-	if s != StatusUnknown && s != r.status {
-		lastSeen := t.history.lastWalk
-		if r.left != 0 {
-			lastSeen = r.left
-		}
-		watched := !r.has(hidden|gone) && !t.gap(w.start, lastSeen)
-		if watched && !r.has(bound) && r.entered <= now {
-			t.metrics.stay(r.status, age(r.entered, now))
-		}
-		if r.status != StatusUnknown {
-			t.advance(r.status.Step(), s.Step(), now)
-		}
-		*r = record{key: r.key, status: s, entered: now}
-		if !watched {
-			r.flags = bound
-		}
+	if shown != StatusUnknown && shown != c.status {
+		w.applyMove(c, shown, now)
 	}
-	r.left = 0
-	r.flags = r.flags&^(hidden|missed|gone) | dirty
-	if s == StatusUnknown {
-		r.flags |= hidden
+	c.left = 0
+	c.flags &^= statusHidden | absentOnce | gone
+	if shown == StatusUnknown {
+		c.flags |= statusHidden
 	}
 }
 
-// lacked applies to r the rules for a customer whom the walk did not show.
-func (w *Walk) lacked(r *record, complete bool, now uint32) {
-	switch {
-	case r.has(gone):
+// applyFirst applies the rules for a customer whom no walk has shown before.
+func (w *Walk) applyFirst(c *customer, now uint32) {
+	t := w.tracker
+	c.flags &^= firstSeen
+	if c.entered == 0 || c.entered > now {
+		c.entered = now
+	}
+	if c.has(presentAtStart) {
 		return
-	case r.left == 0:
-		r.left = w.tracker.history.lastWalk
-		r.flags |= dirty
+	}
+	t.metrics.transition(positionNew, position(c.status))
+	if int64(c.created) >= int64(t.history.lastWalk)-t.gapLimit {
+		t.advance(0, c.status.Step(), now)
+	}
+	c.created = 0
+}
+
+// applyMove applies the rules for a customer who is in another status than
+// before.
+func (w *Walk) applyMove(c *customer, to Status, now uint32) {
+	t := w.tracker
+	lastSeen := t.history.lastWalk
+	if c.left != 0 {
+		lastSeen = c.left
+	}
+	watched := !c.has(statusHidden|gone) && !t.gap(w.start, lastSeen)
+	if watched && !c.has(entryUncertain) && c.entered <= now {
+		t.metrics.stay(c.status, age(c.entered, now))
+	}
+	if c.status != StatusUnknown {
+		t.advance(c.status.Step(), to.Step(), now)
+	}
+	*c = customer{status: to, entered: now}
+	if !watched {
+		c.flags = entryUncertain
+	}
+}
+
+// applyAbsent applies to c the rules for a customer whom the walk did not show.
+func (w *Walk) applyAbsent(c *customer, complete bool, now uint32) {
+	switch {
+	case c.has(gone):
+		return
+	case c.left == 0:
+		c.left = w.tracker.history.lastWalk
 	}
 	switch {
 	case !complete:
-	case !r.has(missed):
-		r.flags |= missed | dirty
+	case !c.has(absentOnce):
+		c.flags |= absentOnce
 	default:
-		w.tracker.metrics.transition(r.where(), whereGone)
-		r.left = now
-		r.flags = r.flags&^missed | gone | dirty
+		w.tracker.metrics.transition(c.position(), positionGone)
+		c.left = now
+		c.flags = c.flags&^absentOnce | gone
 	}
 }
 
@@ -232,12 +240,14 @@ func (w *Walk) Discard() {
 	}
 	t := w.tracker
 	t.walk = nil
-	t.customers.drop(func(r *record) bool { return r.has(fresh) })
-	for _, old := range w.replaced {
-		r, _ := t.customers.find(old.key)
-		*r = old
-	}
-	for r := range t.customers.all() {
-		r.shown = 0
+	for key, c := range t.customers {
+		if replaced, ok := w.replaced[key]; ok {
+			t.customers[key] = replaced
+		} else if c.has(firstSeen) {
+			delete(t.customers, key)
+		} else if c.seen != 0 {
+			c.seen = 0
+			t.customers[key] = c
+		}
 	}
 }
