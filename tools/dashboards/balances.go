@@ -43,8 +43,8 @@ func balances() page {
 		},
 		rows: []row{
 			{panels: []cog.Builder[dashboard.Panel]{
-				believe(about{width: 4, height: 4}, "balances", balancesAt), alertsFiring(8),
-				worstPending(), missing(), mismatched(),
+				believe(about{width: 4, height: 4}, "balances", balancesAt), alertsFiring(),
+				worstPending(), doubtful(),
 				byCurrency(), perCurrency(),
 			}},
 			{title: "Trends", panels: []cog.Builder[dashboard.Panel]{pendingOverTime(), changeOverTime()}},
@@ -70,9 +70,9 @@ func pendingShare(matchers ...string) string {
 }
 
 func worstPending() cog.Builder[dashboard.Panel] {
-	return stats(about{"Pending share", "The currency with the largest share of its realtime ledger held by authorizations that are not settled, among those with at least ten realtime customers, as everywhere on this page. If it is red: ask Yativo whether card settlements in this currency are delayed; customers cannot spend what is held.", 4, 4}, "percentunit",
+	return stats(about{"Pending share", "The currency with the largest share of its realtime ledger held by authorizations that are not settled, among those with at least ten realtime customers, as everywhere on this page; not known if none has ten, or if there are no current balances. If it is red: ask Yativo whether card settlements in this currency are delayed; customers cannot spend what is held.", 5, 4}, "percentunit",
 		now("topk(1, "+pendingShare()+")", "{{currency}}")).
-		NoValue("Needs ten realtime customers").
+		NoValue("Not known").
 		TextMode(common.BigValueTextModeValueAndName).
 		ColorMode(common.BigValueColorModeBackgroundSolid).
 		ColorScheme(byThreshold()).
@@ -81,21 +81,14 @@ func worstPending() cog.Builder[dashboard.Panel] {
 }
 
 // doubtful counts customers of whom there should be none.
-func doubtful(a about, query string) cog.Builder[dashboard.Panel] {
-	return stats(a, "none", now(query, "")).
+func doubtful() cog.Builder[dashboard.Panel] {
+	return stats(about{"In doubt", "Missing: customers whose wallet is deployed but whose ledger the API did not tell, so that the totals lack them. Mismatched: customers with a realtime balance whose ledger is not available plus pending. If one stays amber for three hours: ask Yativo whether its balance queries fail, compare the accounts with Yativo's own ledger, and do not read the totals as a fall in deposits.", 5, 4}, "none",
+		now(most("", "yativo_card_balance_missing_customers"), "missing"),
+		now(among("sum", "", most("currency", "yativo_card_balance_mismatch_customers")), "mismatched")).
+		TextMode(common.BigValueTextModeValueAndName).
 		ColorMode(common.BigValueColorModeBackgroundSolid).
 		ColorScheme(byThreshold()).
 		Thresholds(steps(step{0, good}, step{1, watch}))
-}
-
-func missing() cog.Builder[dashboard.Panel] {
-	return doubtful(about{"Missing", "Customers whose wallet is deployed but whose ledger the API did not tell: the totals lack them. If it stays amber for hours: ask Yativo whether its balance queries fail, and do not read the totals as a fall in deposits.", 4, 4},
-		most("", "yativo_card_balance_missing_customers"))
-}
-
-func mismatched() cog.Builder[dashboard.Panel] {
-	return doubtful(about{"Mismatched", "Customers with a realtime balance whose ledger is not available plus pending. The vendor reconciles within two hours; if it is amber for longer: compare these accounts with Yativo's own ledger before anyone acts on the balances.", 4, 4},
-		among("sum", "", most("currency", "yativo_card_balance_mismatch_customers")))
 }
 
 func byCurrency() cog.Builder[dashboard.Panel] {
@@ -110,12 +103,12 @@ func byCurrency() cog.Builder[dashboard.Panel] {
 	behind := func(freshness string) string {
 		return most("currency", "yativo_card_balance_customers", chosenCurrency, fmt.Sprintf("balance_freshness=%q", freshness))
 	}
-	return grid(about{"By currency, now", "What the customers' wallets hold, in units of each currency; currencies are never added. Pending share is of the realtime ledger alone, and left out where fewer than ten customers stand behind it. The customers behind each line are told by how fresh their balance is. If a pending share is red: ask Yativo whether settlements are delayed; if mismatched is not 0 for hours: compare with Yativo's own ledger.", 24, 7},
+	return grid(about{"By currency, now", "What the customers' wallets hold, in units of each currency; currencies are never added. Share is that of pending, of the realtime ledger alone, and left out where fewer than ten customers stand behind it. The customers behind each line are told by how fresh their balance is. If a share is red: ask Yativo whether settlements are delayed; if mismatched is not 0 for hours: compare with Yativo's own ledger.", 24, 7},
 		rows{label: "currency", name: "currency", width: 90, order: "- " + most("currency", "yativo_card_ledger_balance", chosenCurrency)}, []column{
 			{"ledger", most("currency", "yativo_card_ledger_balance", chosenCurrency), money},
 			{"available", most("currency", "yativo_card_available_balance", chosenCurrency), money},
 			{"pending", most("currency", "yativo_card_pending_balance", chosenCurrency), money},
-			{"pending share", pendingShare(chosenCurrency), share},
+			{"share", pendingShare(chosenCurrency), share},
 			// Only beside what is held now, since the day before outlives it.
 			{"day before", ledgerBefore() + "\nand " + most("currency", "yativo_card_ledger_balance", chosenCurrency), money},
 			{"realtime", behind("realtime"), nil},

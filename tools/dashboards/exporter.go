@@ -22,8 +22,8 @@ func exporter() page {
 		from:        "now-6h",
 		rows: []row{
 			{panels: []cog.Builder[dashboard.Panel]{
-				believe(about{width: 4, height: 4}, "customers", customersAt), alertsFiring(8),
-				dataAge(), breakerNow(), quotaNow(),
+				believe(about{width: 4, height: 4}, "customers", customersAt), alertsFiring(),
+				dataAge(), breakerNow(),
 				ageOverTime(), failures(),
 				requests(), latency(),
 			}},
@@ -40,7 +40,7 @@ func exporter() page {
 }
 
 func dataAge() cog.Builder[dashboard.Panel] {
-	return stats(about{"Age of the data", "Time since the walks ended that the customers' and the balances' series show. It runs from 0 to the refresh interval, or the interval of the balances; if it is far above: see the failures by reason.", 4, 4}, "s",
+	return stats(about{"Age of the data", "Time since the walks ended that the customers' and the balances' series show. It runs from 0 to the refresh interval, or the interval of the balances; if it is far above: see the failures by reason.", 5, 4}, "s",
 		now(age(customersAt), "customers"), now(age(balancesAt), "balances")).
 		TextMode(common.BigValueTextModeValueAndName).
 		Orientation(common.VizOrientationVertical).
@@ -60,18 +60,8 @@ func breaker(by string) string {
 }
 
 func breakerNow() cog.Builder[dashboard.Panel] {
-	return verdict(about{"API breaker", "The circuit breaker in front of the API, of the worst replica. Open: calls failed one after the other, and none go out but single probes. It closes by itself; if it stays red: look at the requests by code, and whether Yativo reports an incident.", 4, 4},
+	return verdict(about{"API breaker", "The circuit breaker in front of the API, of the worst replica. Open: calls failed one after the other, and none go out but single probes. It closes by itself; if it stays red: look at the requests by code, and whether Yativo reports an incident.", 5, 4},
 		breakerWords(), breaker(""))
-}
-
-func quotaNow() cog.Builder[dashboard.Panel] {
-	return stats(about{"Quota left", "The share of the key's quota that was left when the API last answered. Production traffic on the same key spends it too. If it is red: find out who spends it, or give the exporter a key of its own.", 4, 4}, "percentunit",
-		now("min ("+of("yativo_api_rate_limit_remaining")+" / ("+of("yativo_api_rate_limit")+" > 0))", "")).
-		NoValue("Not told").
-		ColorMode(common.BigValueColorModeBackgroundSolid).
-		ColorScheme(byThreshold()).
-		Thresholds(steps(step{0, bad}, step{0.1, watch}, step{0.25, good})).
-		Decimals(0)
 }
 
 func ageOverTime() cog.Builder[dashboard.Panel] {

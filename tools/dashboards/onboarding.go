@@ -33,7 +33,7 @@ func onboarding() page {
 		variables:   []cog.Builder[dashboard.VariableModel]{statusVariable()},
 		rows: []row{
 			{panels: []cog.Builder[dashboard.Panel]{
-				believe(about{width: 4, height: 4}, "customers", customersAt), alertsFiring(10),
+				believe(about{width: 4, height: 4}, "customers", customersAt), alertsFiring(),
 				kycVerdict(), worstStep(),
 				whoWaits(),
 				stalledOverTime(), kycFlow(),
@@ -120,19 +120,19 @@ func whoWaits() cog.Builder[dashboard.Panel] {
 	return grid(about{"Who is stuck, where, since when", "For each status in which customers wait: how many are there, for longer than the stalled threshold (limit), and for so long that they count as abandoned; how long the longest of the others waits; and for how long nobody has got past it. " +
 		"Missed is that silence in this program's usual hours, page at what it must reach, entered who came since and wait. They are learning until about four weeks have shown the rhythm. If a row is red: click its status for who they are, and follow the runbook's section on that step.", 24, 7},
 		rows{
-			label: "flow_status", name: "status", width: 130, order: inOrder(),
+			label: "flow_status", name: "status", width: 120, order: inOrder(),
 			properties: []dashboard.DynamicConfigValue{linked("Who is stalled in it", stalledURL+"?flow_status=${__value.raw}")},
 		}, []column{
 			{"verdict", "clamp_max(" + outOfTheOrdinary() + ", 1)\nor 0 * " + most("flow_status", "yativo_card_stalled_customers"), []dashboard.DynamicConfigValue{
-				set("custom.width", 70), set("mappings", words(word{"0", "–", ""}, word{"1", "stuck", bad})),
+				set("custom.width", 65), set("mappings", words(word{"0", "–", ""}, word{"1", "stuck", bad})),
 				set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic", "applyToRow": true}),
 			}},
 			{"customers", here, []dashboard.DynamicConfigValue{
-				set("custom.width", 120), set("min", 0), set("color", fixed(neutral)),
+				set("custom.width", 100), set("min", 0), set("color", fixed(neutral)),
 				set("custom.cellOptions", map[string]any{"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}),
 			}},
 			{"stalled", most("flow_status", "yativo_card_stalled_customers"), nil},
-			{"abandoned", most("flow_status", "yativo_card_abandoned_customers"), nil},
+			{"abandoned", most("flow_status", "yativo_card_abandoned_customers"), []dashboard.DynamicConfigValue{set("custom.width", 90)}},
 			{"longest", hours("time() - " + least("flow_status", "yativo_card_oldest_entry_timestamp_seconds")), duration},
 			{"limit", current(hours(most("flow_status", "yativo_card_stalled_after_seconds"))), duration},
 			{"silence", current(hours("time() - " + lastAdvance("flow_status"))), duration},

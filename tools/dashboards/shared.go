@@ -32,24 +32,24 @@ const watchdog = `ALERTS{alertname="YativoCardWatchdog", alertstate="firing"}`
 
 // alertsFiring names the alerts that fire. The watchdog, which always fires,
 // tells none from rules that are not loaded.
-func alertsFiring(width uint32) cog.Builder[dashboard.Panel] {
+func alertsFiring() cog.Builder[dashboard.Panel] {
 	const age = `time() - min by (alertname, severity) (ALERTS_FOR_STATE{alertname=~"YativoCard.+", job=~"$job"}
   and ignoring (alertstate) %s)`
 	state := func(expr, name, severity string) string {
 		return fmt.Sprintf(`label_replace(label_replace(%s, "alertname", %q, "", ""), "severity", %q, "", "")`, expr, name, severity)
 	}
-	return bareTable(about{"Alerts that fire", "The alerts of this program that fire now, pages first, and for how long their condition has held. If there is one: click its name, which opens its section of the runbook. Without the shipped rules nobody is told of anything: load them.", width, 4}).
+	return bareTable(about{"Alerts that fire", "The alerts of this program that fire now, pages first, and for how long their condition has held. If there is one: click its name, which opens its section of the runbook. Without the shipped rules nobody is told of anything: load them.", 10, 4}).
 		WithTarget(now(fmt.Sprintf(age, firing())+
 			"\nor "+state("0 * count ("+watchdog+") unless on () "+firing(), "No alert fires", "none")+
 			"\nor "+state("vector(0) unless on () "+watchdog, "The shipped rules are not loaded", "unloaded"), "").
 			Format(prometheus.PromQueryFormatTable)).
 		Overrides([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{
-			named("kind", set("custom.width", 70),
+			named("kind", set("custom.width", 66),
 				set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
 				set("mappings", words(word{"critical", "page", bad}, word{"warning", "ticket", watch}, word{"info", "info", ""},
 					word{"none", "calm", good}, word{"unloaded", "blind", unknown}))),
 			named("alert", linked("Its section of the runbook", runbookURL+"#${__value.raw}")),
-			named("for", set("custom.width", 90), set("unit", "s"), set("decimals", 0), set("mappings", words(word{"0", "–", ""}))),
+			named("for", set("custom.width", 80), set("unit", "s"), set("decimals", 0), set("mappings", words(word{"0", "–", ""}))),
 		}).
 		// The kinds' names happen to be in the order of their urgency.
 		Transformations([]dashboard.DataTransformerConfig{sortedBy("severity"), {Id: "organize", Options: map[string]any{
