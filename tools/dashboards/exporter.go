@@ -104,10 +104,10 @@ func requests() cog.Builder[dashboard.Panel] {
 }
 
 // latencies asks for quantiles, from classic or from native buckets, whichever
-// Prometheus was told to keep.
+// Prometheus was told to keep. While nothing is asked there is no number.
 func latencies(quantile, name string) cog.Builder[variants.Dataquery] {
-	return over("histogram_quantile("+quantile+", sum by (endpoint, le) ("+rate("yativo_api_request_duration_seconds_bucket")+"))\n"+
-		"or histogram_quantile("+quantile+", sum by (endpoint) ("+rate("yativo_api_request_duration_seconds")+"))", name+" {{endpoint}}")
+	return over("histogram_quantile("+quantile+", sum by (endpoint, le) ("+rate("yativo_api_request_duration_seconds_bucket")+")) >= 0\n"+
+		"or histogram_quantile("+quantile+", sum by (endpoint) ("+rate("yativo_api_request_duration_seconds")+")) >= 0", name+" {{endpoint}}")
 }
 
 func latency() cog.Builder[dashboard.Panel] {

@@ -111,7 +111,8 @@ func worstStep() cog.Builder[dashboard.Panel] {
 // The second line: where everybody waits, and the program's rhythm.
 
 func whoWaits() cog.Builder[dashboard.Panel] {
-	duration := []dashboard.DynamicConfigValue{set("unit", "suffix:h"), set("decimals", 1)}
+	duration := []dashboard.DynamicConfigValue{set("unit", "s"), set("decimals", 1)}
+	usualHours := []dashboard.DynamicConfigValue{set("unit", "suffix:h"), set("decimals", 1)}
 	here := most("flow_status", "yativo_card_customers", waitingOnly())
 	// What is not known yet is no number, which says so in its cell.
 	rhythm := func(metric string) string {
@@ -120,7 +121,7 @@ func whoWaits() cog.Builder[dashboard.Panel] {
 	return grid(about{"Who is stuck, where, since when", "For each status in which customers wait: how many are there, for longer than the stalled threshold (limit), and for so long that they count as abandoned; how long the longest of the others waits; and for how long nobody has got past it. " +
 		"Missed is that silence in this program's usual hours, page at what it must reach, entered who came since and wait. They are learning until about four weeks have shown the rhythm. If a row is red: click its status for who they are, and follow the runbook's section on that step.", 24, 7},
 		rows{
-			label: "flow_status", name: "status", width: 120, order: inOrder(),
+			label: "flow_status", name: "status", width: 116, order: inOrder(),
 			properties: []dashboard.DynamicConfigValue{linked("Who is stalled in it", stalledURL+"?flow_status=${__value.raw}")},
 		}, []column{
 			{"verdict", "clamp_max(" + outOfTheOrdinary() + ", 1)\nor 0 * " + most("flow_status", "yativo_card_stalled_customers"), []dashboard.DynamicConfigValue{
@@ -128,16 +129,16 @@ func whoWaits() cog.Builder[dashboard.Panel] {
 				set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic", "applyToRow": true}),
 			}},
 			{"customers", here, []dashboard.DynamicConfigValue{
-				set("custom.width", 100), set("min", 0), set("color", fixed(neutral)),
+				set("custom.width", 92), set("min", 0), set("color", fixed(neutral)),
 				set("custom.cellOptions", map[string]any{"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}),
 			}},
 			{"stalled", most("flow_status", "yativo_card_stalled_customers"), nil},
 			{"abandoned", most("flow_status", "yativo_card_abandoned_customers"), []dashboard.DynamicConfigValue{set("custom.width", 90)}},
-			{"longest", hours("time() - " + least("flow_status", "yativo_card_oldest_entry_timestamp_seconds")), duration},
-			{"limit", current(hours(most("flow_status", "yativo_card_stalled_after_seconds"))), duration},
-			{"silence", current(hours("time() - " + lastAdvance("flow_status"))), duration},
-			{"missed", rhythm("yativo_card_missed_advances"), duration},
-			{"page at", rhythm("yativo_card_missed_advances_limit"), duration},
+			{"longest", "time() - " + least("flow_status", "yativo_card_oldest_entry_timestamp_seconds"), duration},
+			{"limit", current(most("flow_status", "yativo_card_stalled_after_seconds")), duration},
+			{"silence", current("time() - " + lastAdvance("flow_status")), duration},
+			{"missed", rhythm("yativo_card_missed_advances"), usualHours},
+			{"page at", rhythm("yativo_card_missed_advances_limit"), usualHours},
 			{"entered", rhythm("yativo_card_entered_since_advance_customers"), nil},
 		}).Links([]cog.Builder[dashboard.DashboardLink]{leadsTo("All who are stalled", stalledURL)})
 }
@@ -157,8 +158,8 @@ func inOrder() string {
 // The third line: how it came to this.
 
 func stalledOverTime() cog.Builder[dashboard.Panel] {
-	return limits(graph(about{"Stalled customers by status", "Customers who are in a status for longer than its stalled threshold and not yet abandoned. The lines are where wallets that do not deploy become a ticket (1) and where they and KYC can become a page (3). A steady share of drop-outs is normal; if a line climbs: follow the runbook's section on that step.", 12, 8}, "none",
-		over(most("flow_status", "yativo_card_stalled_customers"), "{{flow_status}}")), step{1, watchLine}, step{3, bad}).
+	return graph(about{"Stalled customers by status", "Customers who are in a status for longer than its stalled threshold and not yet abandoned. A steady share of drop-outs is normal, but in safe_deploying, where one is a ticket and three are a page. If a line climbs: follow the runbook's section on that step.", 12, 8}, "none",
+		over(most("flow_status", "yativo_card_stalled_customers"), "{{flow_status}}")).
 		Decimals(0).Overrides(painted(statusPaint()))
 }
 

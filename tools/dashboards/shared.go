@@ -44,12 +44,12 @@ func alertsFiring() cog.Builder[dashboard.Panel] {
 			"\nor "+state("vector(0) unless on () "+watchdog, "The shipped rules are not loaded", "unloaded"), "").
 			Format(prometheus.PromQueryFormatTable)).
 		Overrides([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{
-			named("kind", set("custom.width", 66),
+			named("kind", set("custom.width", 60),
 				set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
 				set("mappings", words(word{"critical", "page", bad}, word{"warning", "ticket", watch}, word{"info", "info", ""},
 					word{"none", "calm", good}, word{"unloaded", "blind", unknown}))),
 			named("alert", linked("Its section of the runbook", runbookURL+"#${__value.raw}")),
-			named("for", set("custom.width", 80), set("unit", "s"), set("decimals", 0), set("mappings", words(word{"0", "–", ""}))),
+			named("for", set("custom.width", 90), set("unit", "s"), set("decimals", 0), set("mappings", words(word{"0", "–", ""}))),
 		}).
 		// The kinds' names happen to be in the order of their urgency.
 		Transformations([]dashboard.DataTransformerConfig{sortedBy("severity"), {Id: "organize", Options: map[string]any{

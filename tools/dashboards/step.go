@@ -29,10 +29,11 @@ func stepWait() cog.Builder[dashboard.Panel] {
 }
 
 func stepCompleted() cog.Builder[dashboard.Panel] {
+	// Where nobody left the step there is no number, which would leave the axis without a scale.
 	completed := "max by (le) (increase(" + of("yativo_card_status_duration_seconds_bucket", chosenStep) + "[24h]))"
 	return graph(about{"Stays in $status, past 24 h", "How long those stayed in this step who left it within the 24 hours before, seen from beginning to end. If it grows: the step has slowed down for those who get through, too.", 12, 8}, "suffix:h",
-		over(current(hours("histogram_quantile(0.9, "+completed+")")), "p90"),
-		over(current(hours("histogram_quantile(0.5, "+completed+")")), "median")).
+		over(current(hours("histogram_quantile(0.9, "+completed+") >= 0")), "p90"),
+		over(current(hours("histogram_quantile(0.5, "+completed+") >= 0")), "median")).
 		NoValue("Nobody completed a stay in this time range").
 		Overrides(painted([]paint{{"p90", third}, {"median", neutral}}))
 }

@@ -134,7 +134,7 @@ func (c tableColumn) samples(t *testing.T) []string {
 	case c.unit == "suffix:h":
 		return []string{"2160.0 h", "learning"}
 	case c.unit == "s":
-		return []string{"59 mins", "23 hours"}
+		return []string{"59.9 mins", "23.9 hours", "12.8 weeks"}
 	case c.unit == "percentunit":
 		return []string{"100.0%"}
 	case c.name == "ledger" || c.name == "available" || c.name == "pending" || c.name == "day before":
