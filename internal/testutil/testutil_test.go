@@ -5,6 +5,7 @@ package testutil_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,5 +94,26 @@ func TestToolThatIsNotBuiltNamesTheWayOut(t *testing.T) {
 	}
 	if got, err := testutil.Tool(root, "promtool"); got != built || err != nil {
 		t.Errorf("the tool is %s, %v; want %s", got, err, built)
+	}
+}
+
+func TestSectionIsReplacedAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "page.md")
+	const page = "# Title\n<!-- figures -->\n%s<!-- end of figures -->\nRest.\n"
+	if err := os.WriteFile(path, fmt.Appendf(nil, page, "old\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	section, err := testutil.ReadSection(path, "figures")
+	if err != nil || section.Text != "old\n" {
+		t.Fatalf("section %q, %v", section.Text, err)
+	}
+	if err := section.Replace("new\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); string(got) != fmt.Sprintf(page, "new\n") || err != nil {
+		t.Errorf("the page is now %q, %v", got, err)
+	}
+	if _, err := testutil.ReadSection(path, "table"); err == nil || !strings.Contains(err.Error(), "<!-- table -->") {
+		t.Errorf("a section that is not there: %v", err)
 	}
 }

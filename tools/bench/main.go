@@ -21,6 +21,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
 func main() {
@@ -60,7 +62,11 @@ func run(ctx context.Context, write bool) (err error) {
 	if err := os.WriteFile("tools/bench/figures.json", append(raw, '\n'), 0o644); err != nil {
 		return err
 	}
-	return writePage("docs/performance.md", f.markdown())
+	page, err := testutil.ReadSection("docs/performance.md", "figures")
+	if err != nil {
+		return err
+	}
+	return page.Replace(f.markdown())
 }
 
 // bench is one run.

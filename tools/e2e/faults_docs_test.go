@@ -8,21 +8,24 @@ import (
 	"io"
 	"log"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
 // documented compares a part of docs/faults.md with what a test saw, or writes
 // it where `make docs` asks for that.
 func documented(t *testing.T, part, want string) {
 	t.Helper()
-	text, begin, end := section(t, part)
+	section := faultsSection(t, part)
 	switch {
 	case os.Getenv("DOCS") == "write":
-		overwrite(t, faultsPage, []byte(text[:begin]+want+text[end:]))
-	case text[begin:end] != want:
+		if err := section.Replace(want); err != nil {
+			t.Fatal(err)
+		}
+	case section.Text != want:
 		t.Errorf("docs/faults.md is not what this run saw; `make docs` writes it anew. The run saw:\n%s", want)
 	}
 }
@@ -37,22 +40,14 @@ func recorded(t *testing.T, part, content string) {
 	}
 }
 
-const faultsPage = root + "/docs/faults.md"
-
-// section returns a page and where in it a part lies, between its markers.
-func section(t *testing.T, part string) (text string, begin, end int) {
+// faultsSection is a part of docs/faults.md.
+func faultsSection(t *testing.T, part string) testutil.Section {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.FromSlash(faultsPage))
+	section, err := testutil.ReadSection(root+"/docs/faults.md", part)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = string(raw)
-	head, tail := "<!-- "+part+" -->\n", "<!-- end of "+part+" -->"
-	begin, end = strings.Index(text, head), strings.Index(text, tail)
-	if begin < 0 || end < begin {
-		t.Fatalf("docs/faults.md has no part between %q and %q", head, tail)
-	}
-	return text, begin + len(head), end
+	return section
 }
 
 // renderTable is the table of faults in Markdown.

@@ -238,10 +238,9 @@ func (s *soak) report(lasts time.Duration, seed uint64, scrapers []*scraper, set
 	if s.t.Failed() || os.Getenv("DOCS") != "write" {
 		return
 	}
-	text, begin, end := section(s.t, "soak")
 	same := fmt.Sprintf("| %v | %d |", lasts, seed)
 	var rows strings.Builder
-	for line := range strings.Lines(text[begin:end]) {
+	for line := range strings.Lines(faultsSection(s.t, "soak").Text) {
 		if !strings.HasPrefix(line, same) {
 			rows.WriteString(line)
 		}

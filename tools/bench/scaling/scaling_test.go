@@ -2,13 +2,11 @@ package scaling_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/url"
-	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,8 +17,11 @@ import (
 
 	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/collector"
+	"yativo-card-exporter/internal/config"
+	"yativo-card-exporter/internal/exporter"
 	"yativo-card-exporter/internal/onboarding"
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 const (
@@ -30,42 +31,24 @@ const (
 	quotaWindow = time.Minute
 )
 
-// cell is one size of program under one quota, once it has settled.
+// cell is what is measured of one size of program under one quota, once it has
+// settled.
 type cell struct {
-	customers, quota int
-
 	first  time.Duration // from the start to the first snapshot
 	walk   time.Duration // one refresh
 	unseen time.Duration // from a change just after its page was read until it is shown
 	most   int           // requests in the API's busiest minute
 }
 
-// estimate is what `check` says of a walk: as many minutes as its requests need
-// at the share of the quota that is not left to production traffic.
-func (c cell) estimate() time.Duration {
-	minutes := math.Ceil(float64(c.customers)/100) / (float64(c.quota) * (1 - reserve))
-	if minutes <= 1 {
-		return 0
-	}
-	return time.Duration(minutes * float64(time.Minute))
-}
-
-// late reports whether a wallet can be stalled for longer than its threshold
-// before a walk ends that could tell; the next threshold is a day.
-func (c cell) late() bool {
-	return c.walk > onboarding.DefaultThresholds().Stalled[onboarding.SafeDeploying]
-}
-
 // played measures a cell.
-func played(t *testing.T, customers, quota int) cell {
-	c := cell{customers: customers, quota: quota}
+func played(t *testing.T, customers, quota int) (c cell) {
 	synctest.Test(t, func(t *testing.T) {
 		const id = "planted"
 		api := sandbox.New(sandbox.Options{Seed: 1, Customers: customers - 1, Quota: quota, Latency: latency})
 		api.Add(sandbox.Customer{ID: id, Status: onboarding.OTPVerified, CreatedAt: time.Now()}) // the first row of page 1
 		var changed time.Time
 		change := false
-		refresher, active := exporter(t, quota, afterFirstPage{api.Transport(), func() {
+		_, refresher, active := wire(t, quota, afterFirstPage{api.Transport(), func() {
 			if change {
 				change, changed = false, time.Now()
 				api.Update(id, func(c *sandbox.Customer) { c.Status = onboarding.Active })
@@ -110,9 +93,9 @@ func played(t *testing.T, customers, quota int) cell {
 	return c
 }
 
-// exporter is the product's path from page to series, with the quota as its own
+// wire is the product's path from page to series, with the quota as its own
 // limit, so that the reserve decides. active counts the active customers.
-func exporter(t *testing.T, limit int, transport http.RoundTripper) (r *collector.Refresher, active func() float64) {
+func wire(t *testing.T, limit int, transport http.RoundTripper) (client *apiclient.Client, r *collector.Refresher, active func() float64) {
 	t.Helper()
 	base, err := url.Parse("https://api.test" + sandbox.BasePath)
 	if err != nil {
@@ -120,7 +103,7 @@ func exporter(t *testing.T, limit int, transport http.RoundTripper) (r *collecto
 	}
 	registry := prometheus.NewRegistry()
 	log := slog.New(slog.DiscardHandler)
-	client, err := apiclient.New(apiclient.Options{
+	client, err = apiclient.New(apiclient.Options{
 		BaseURL: base, TokenPath: "/auth/token", UserAgent: "test",
 		APIKey: apiclient.SecretValue(sandbox.DefaultAPIKey), APISecret: apiclient.SecretValue(sandbox.DefaultAPISecret),
 		PageSize: 100, Timeout: 15 * time.Second, MaxConcurrency: 4,
@@ -138,21 +121,27 @@ func exporter(t *testing.T, limit int, transport http.RoundTripper) (r *collecto
 		Client: client, Tracker: tracker, RefreshInterval: interval, BalanceInterval: 5 * time.Minute, MaxStaleness: 15 * time.Minute, Logger: log,
 	})
 	registry.MustRegister(r)
-	return r, func() float64 {
-		families, err := registry.Gather()
+	return client, r, func() float64 {
+		all, err := testutil.GatherSeries(registry)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range families {
-			for _, m := range f.GetMetric() {
-				if f.GetName() == "yativo_card_customers" && m.GetLabel()[0].GetValue() == onboarding.Active.String() {
-					return m.GetGauge().GetValue()
-				}
-			}
-		}
-		t.Fatal("the active customers are not shown")
-		return 0
+		return all[`yativo_card_customers{flow_status="active"}`]
 	}
+}
+
+// paceOf is what the product, which `check` quotes, says of a program's walks
+// when it has read the first page.
+func paceOf(t *testing.T, customers, quota int) exporter.Pace {
+	t.Helper()
+	api := sandbox.New(sandbox.Options{Seed: 1, Customers: 100, Quota: quota})
+	api.InjectFault(sandbox.Total(func(int, int64) string { return strconv.Itoa(customers) }))
+	client, _, _ := wire(t, quota, api.Transport())
+	first, err := client.Page(t.Context(), 1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exporter.NewPace(config.Config{RateLimit: quota, RateReserve: reserve, RefreshInterval: interval}, client, first)
 }
 
 // afterFirstPage calls back when page 1 has been read.
@@ -174,7 +163,7 @@ func (a afterFirstPage) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestADayOfASmallProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Seed: 1, Customers: 87, Quota: 120})
-		refresher, _ := exporter(t, 60, api.Transport())
+		_, refresher, _ := wire(t, 60, api.Transport())
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour-time.Second)
 		defer cancel()
 		refresher.Run(ctx)
@@ -197,7 +186,7 @@ func TestReplicasShareTheQuota(t *testing.T) {
 		var running sync.WaitGroup
 		replicas := make([]*collector.Refresher, 2)
 		for i := range replicas {
-			replicas[i], _ = exporter(t, quota, api.Transport())
+			_, replicas[i], _ = wire(t, quota, api.Transport())
 			running.Go(func() { replicas[i].Run(ctx) })
 		}
 		running.Wait()
@@ -228,11 +217,11 @@ func TestWalksTakeWhatIsEstimated(t *testing.T) {
 		}
 		fmt.Fprintf(&table, "| %d |", customers)
 		for _, quota := range quotas() {
-			c := played(t, customers, quota)
+			c, pace := played(t, customers, quota), paceOf(t, customers, quota)
 			// A walk runs up to a window ahead or late, and a fortieth of it is
 			// lost where requests wait for answers that tell what is left.
-			if off := c.walk - c.estimate(); off < -quotaWindow || off > quotaWindow+c.estimate()/40 {
-				t.Errorf("%d customers at %d a minute: a walk takes %s, but is estimated at %s", customers, quota, c.walk, c.estimate())
+			if off := c.walk - pace.Walk; off < -quotaWindow || off > quotaWindow+pace.Walk/40 {
+				t.Errorf("%d customers at %d a minute: a walk takes %s, but is estimated at %s", customers, quota, c.walk, pace.Walk)
 			}
 			if bound := max(c.walk, interval) + c.walk + quotaWindow; c.unseen > bound {
 				t.Errorf("%d customers at %d a minute: a change is unseen for %s, more than %s", customers, quota, c.unseen, bound)
@@ -240,92 +229,13 @@ func TestWalksTakeWhatIsEstimated(t *testing.T) {
 			if c.most > quota {
 				t.Errorf("%d customers at %d a minute: %d requests in one", customers, quota, c.most)
 			}
-			fmt.Fprintf(&table, " %s |", c)
+			fmt.Fprintf(&table, " %s / %s%s |", short(c.walk), short(c.unseen), mark(pace))
 		}
 		table.WriteString("\n")
 	}
 	if *write {
-		text, begin, end := page(t)
-		if err := os.WriteFile(pagePath, []byte(text[:begin]+table.String()+text[end:]), 0o600); err != nil {
+		if err := page(t).Replace(table.String()); err != nil {
 			t.Fatal(err)
 		}
 	}
-}
-
-// The page has every size and quota, says what the estimate says of each, and
-// marks those in which wallets are told late.
-func TestPageAgreesWithTheEstimate(t *testing.T) {
-	text, begin, end := page(t)
-	rows := strings.Split(strings.TrimSpace(text[begin:end]), "\n")
-	if len(rows) != 2+len(sizes()) {
-		t.Fatalf("the table has %d lines", len(rows))
-	}
-	for i, customers := range sizes() {
-		cells := strings.Split(strings.Trim(rows[i+2], "| "), " | ")
-		if len(cells) != 1+len(quotas()) || cells[0] != fmt.Sprint(customers) {
-			t.Fatalf("the row of %d customers is %q", customers, rows[i+2])
-		}
-		for j, quota := range quotas() {
-			estimate := cell{customers: customers, quota: quota}.estimate()
-			texts := strings.SplitN(cells[j+1], " / ", 2)
-			said := cell{walk: parse(t, texts[0])}
-			if off := said.walk - estimate; off < -quotaWindow || off > quotaWindow+estimate/20 {
-				t.Errorf("%d customers at %d a minute: the page says %s, the estimate %s", customers, quota, texts[0], estimate)
-			}
-			if marked := strings.HasSuffix(texts[1], " *"); marked != said.late() {
-				t.Errorf("%d customers at %d a minute: marked as late: %t", customers, quota, marked)
-			}
-		}
-	}
-}
-
-// parse reads what short writes.
-func parse(t *testing.T, text string) time.Duration {
-	t.Helper()
-	d, err := time.ParseDuration(strings.Replace(strings.ReplaceAll(text, " ", ""), "min", "m", 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-// String is the cell as the page shows it.
-func (c cell) String() string {
-	late := ""
-	if c.late() {
-		late = " *"
-	}
-	return short(c.walk) + " / " + short(c.unseen) + late
-}
-
-// short is a duration as people say it, to two digits or so.
-func short(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%.0f min", d.Minutes())
-	default:
-		return fmt.Sprintf("%.1f h", d.Hours())
-	}
-}
-
-var write = flag.Bool("write", false, "write docs/scaling.md, large programs included") //nolint:gochecknoglobals // a flag of the test
-
-const pagePath = "../../../docs/scaling.md"
-
-// page returns the page and where its table stands.
-func page(t *testing.T) (text string, begin, end int) {
-	t.Helper()
-	raw, err := os.ReadFile(pagePath)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const head, tail = "<!-- table -->\n", "<!-- end of table -->"
-	text = string(raw)
-	begin, end = strings.Index(text, head)+len(head), strings.Index(text, tail)
-	if begin < len(head) || end < begin {
-		t.Fatalf("%s has no part between %q and %q", pagePath, head, tail)
-	}
-	return text, begin, end
 }

@@ -7,9 +7,9 @@ import (
 	"os"
 	"strings"
 	"testing"
-)
 
-const performancePage = "../../docs/performance.md"
+	"yativo-card-exporter/internal/testutil"
+)
 
 // recorded are the figures of the run that wrote the page.
 func recorded(t *testing.T) (f figures) {
@@ -25,11 +25,11 @@ func recorded(t *testing.T) (f figures) {
 }
 
 func TestPageIsWhatTheRunMeasured(t *testing.T) {
-	text, begin, end, err := pagePart(performancePage)
+	page, err := testutil.ReadSection("../../docs/performance.md", "figures")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := recorded(t).markdown(); text[begin:end] != want {
+	if want := recorded(t).markdown(); page.Text != want {
 		t.Errorf("docs/performance.md does not show figures.json; `make docs` writes both. Want:\n%s", want)
 	}
 }
