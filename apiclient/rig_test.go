@@ -1,14 +1,12 @@
 package apiclient_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 
 	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,13 +27,13 @@ type rig struct {
 	t   testing.TB
 	api *sandbox.Sandbox
 	reg *prometheus.Registry
-	log *logBuffer
+	log *testutil.Buffer
 }
 
 // newRig makes a client that nothing holds back, but for what change sets.
 func newRig(tb testing.TB, api *sandbox.Sandbox, change func(*apiclient.Options)) *rig {
 	tb.Helper()
-	r := &rig{t: tb, api: api, reg: prometheus.NewRegistry(), log: &logBuffer{}}
+	r := &rig{t: tb, api: api, reg: prometheus.NewRegistry(), log: &testutil.Buffer{}}
 	o := apiclient.Options{
 		BaseURL: parse(tb, "https://api.test"+sandbox.BasePath), TokenPath: "/auth/token", UserAgent: "test",
 		APIKey:    apiclient.SecretValue(sandbox.DefaultAPIKey),
@@ -70,24 +69,6 @@ func parse(tb testing.TB, address string) *url.URL {
 		tb.Fatal(err)
 	}
 	return u
-}
-
-// logBuffer keeps what is logged; it may be written to concurrently.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // walk reads all pages and returns them with the error that ended the walk.

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"yativo-card-exporter/collector"
 	"yativo-card-exporter/internal/onboarding"
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 func TestMain(m *testing.M) {
@@ -96,26 +96,11 @@ func newRig(tb testing.TB, api *sandbox.Sandbox, change func(*settings)) *rig {
 // everyRefresh makes each refresh read balances.
 func everyRefresh(s *settings) { s.refresher.BalanceInterval = s.refresher.RefreshInterval }
 
-// logBuffer keeps what is logged; it may be written to concurrently.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
+// logBuffer keeps what is logged.
+type logBuffer struct{ testutil.Buffer }
 
 // lines are what was logged since the last call.
-func (l *logBuffer) lines() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	lines := slices.Collect(strings.Lines(l.b.String()))
-	l.b.Reset()
-	return lines
-}
+func (l *logBuffer) lines() []string { return slices.Collect(strings.Lines(l.Drain())) }
 
 func (r *rig) refresh() { r.Refresh(context.Background()) }
 
