@@ -1,0 +1,139 @@
+package judge
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+
+	"yativo-card-exporter/alerts"
+	"yativo-card-exporter/internal/onboarding"
+	"yativo-card-exporter/tools/oncall/drive"
+	"yativo-card-exporter/tools/oncall/model"
+)
+
+const day = 24 * time.Hour
+
+// recorded is a month and a half of a program with an outage of three days, of
+// which the last week is kept.
+func recorded(t *testing.T) *Recorder {
+	t.Helper()
+	content, err := alerts.Render(alerts.DefaultParams())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped, err := Parse(content, "yativo-card.onboarding")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := model.Program{
+		Seed: 1, SignUpsPerDay: 20, Review: model.Weekdays, DropOut: model.MidDropOut(), Length: 41 * day,
+		Events: []model.Event{
+			{Kind: model.ReviewOutage, Start: 36 * day, End: 39 * day, Share: 1},
+			{Kind: model.WalletsStuck, Start: 34 * day, End: 35 * day},
+		},
+	}
+	customers, err := program.Customers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorder := NewRecorder(shipped, model.At(34*day), nil)
+	err = drive.Run(drive.Config{
+		Customers: customers, Length: program.Length, Thresholds: onboarding.DefaultThresholds(),
+		IdleWalk: 5 * time.Minute, KeepActive: 3 * day, Step: recorder.Step, StepEvery: Step,
+		Away: []drive.Span{{Start: model.At(40 * day), End: model.At(40*day + 5*time.Hour)}}, StateFolder: t.TempDir(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return recorder
+}
+
+// Rules that are evaluated one after the other, each at all steps, bring what
+// they bring if all are evaluated at one step before the next.
+func TestAllAtOnceIsStepByStep(t *testing.T) {
+	recorder := recorded(t)
+	byStep := newMemory()
+	*byStep = *recorder.memory
+	byStep.byName, byStep.byKey = maps.Clone(byStep.byName), maps.Clone(byStep.byKey)
+	got, err := recorder.Evaluate(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorder.memory = byStep
+	want := evaluateByStep(t, recorder)
+	same := func(a, b Firing) bool {
+		return a.Alert == b.Alert && labels.Equal(a.Labels, b.Labels) && a.Start.Equal(b.Start) && a.End.Equal(b.End)
+	}
+	if len(want) < 2 || !slices.EqualFunc(got, want, same) {
+		t.Errorf("fired %v\nstep by step %v", got, want)
+	}
+}
+
+// evaluateByStep evaluates as Prometheus does, with a plainer account of alerts.
+func evaluateByStep(t *testing.T, recorder *Recorder) (firings []Firing) {
+	t.Helper()
+	engine := newEngine()
+	type alert struct {
+		active, missing time.Time
+		firing          int // index, or -1
+	}
+	alerts := map[string]*alert{}
+	run := recorder.runs[0]
+	for at := time.Unix(run.Start, 0); at.Unix() <= run.End; at = at.Add(Step) {
+		for _, rule := range recorder.rules.rules {
+			query, err := engine.NewInstantQuery(t.Context(), recorder.memory, nil, rule.Expr, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			vector, err := query.Exec(t.Context()).Vector()
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen := map[string]bool{}
+			for _, s := range vector {
+				if rule.Record != "" {
+					one := promql.Series{Metric: s.Metric, Floats: []promql.FPoint{{T: s.T, F: s.F}}}
+					recorder.record(rule, one, s.T+Step.Milliseconds())
+					continue
+				}
+				key := rule.Alert + rule.labels.String() + s.Metric.String()
+				seen[key] = true
+				a := alerts[key]
+				if a == nil {
+					a = &alert{active: at, firing: -1}
+					alerts[key] = a
+				}
+				a.missing = time.Time{}
+				if a.firing < 0 && at.Sub(a.active) >= time.Duration(rule.For) {
+					a.firing = len(firings)
+					b := labels.NewBuilder(s.Metric).Del(labels.MetricName).Set(labels.AlertName, rule.Alert)
+					rule.labels.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
+					firings = append(firings, Firing{Alert: rule.Alert, Labels: b.Labels(), Start: at})
+				}
+			}
+			for key, a := range alerts {
+				if seen[key] || !strings.HasPrefix(key, rule.Alert+rule.labels.String()) || rule.Alert == "" {
+					continue
+				}
+				if a.missing.IsZero() {
+					a.missing = at
+				}
+				if a.firing < 0 || at.Sub(a.missing) >= time.Duration(rule.KeepFiringFor) {
+					if a.firing >= 0 {
+						firings[a.firing].End = at
+					}
+					delete(alerts, key)
+				}
+			}
+			query.Close()
+		}
+	}
+	sortFirings(firings)
+	return firings
+}
