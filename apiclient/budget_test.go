@@ -68,7 +68,7 @@ func TestOwnLimitHoldsWhateverHappens(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 				defer cancel()
 				for ctx.Err() == nil {
-					for _, err := range r.Walk(ctx, false) {
+					for _, err := range r.Walk(ctx, apiclient.WalkOptions{}) {
 						_ = err // whatever becomes of it
 					}
 					wait(delay() + time.Second)
@@ -88,7 +88,7 @@ func TestOwnLimitHoldsWhateverHappens(t *testing.T) {
 // The limit can be used to the full, as a burst and again a minute later.
 func TestOwnLimitIsUsedToTheFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := sandbox.New(sandbox.Options{Customers: 1900, Quota: -1})
+		api := sandbox.New(sandbox.Options{Customers: 1850, Quota: -1})
 		r := newRig(t, api, func(o *apiclient.Options) { o.RateLimit = 10 })
 		start := time.Now()
 		pages, err := r.walk(false)
@@ -185,7 +185,7 @@ func TestProductionKeepsItsShare(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		for ctx.Err() == nil {
-			for _, err := range r.Walk(ctx, false) {
+			for _, err := range r.Walk(ctx, apiclient.WalkOptions{}) {
 				_ = err // whatever becomes of it
 			}
 			wait(time.Second)

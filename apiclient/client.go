@@ -176,9 +176,10 @@ func (c *Client) page(ctx context.Context, token string, number int, balances bo
 	return page, nil
 }
 
-// WalkRequests is how many page requests a walk takes whose first page this is.
+// WalkRequests is how many page requests a walk takes whose first page this is:
+// a full last page is followed by a look for one more.
 func (c *Client) WalkRequests(first *Page) int {
-	return max(1, pagesFor(first.Total, c.believedPageSize(first)))
+	return first.Total/c.believedPageSize(first) + 1
 }
 
 // Quota returns what the API said last about its own limit, if it is known.

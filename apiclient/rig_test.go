@@ -73,7 +73,7 @@ func parse(tb testing.TB, address string) *url.URL {
 
 // walk reads all pages and returns them with the error that ended the walk.
 func (r *rig) walk(balances bool) (pages []*apiclient.Page, err error) {
-	for page, err := range r.Walk(context.Background(), balances) {
+	for page, err := range r.Walk(context.Background(), apiclient.WalkOptions{Balances: balances}) {
 		if err != nil {
 			return pages, err
 		}

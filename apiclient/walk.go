@@ -1,80 +1,114 @@
 package apiclient
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"iter"
+	"net/http"
 	"sync"
 )
 
-// Walk reads the whole list, page by page in their order, and stops after the
-// first error, whichever page's it is. It fetches the first page alone, since that tells how many there
-// are and is the one request that probes a breaker, then up to MaxConcurrency
-// at once. It goes on to pages that come into being meanwhile and ends at the
-// last one or at an empty one; whether the rows add up to the total is for the
-// caller to judge. Each range over it is a walk of its own.
-func (c *Client) Walk(ctx context.Context, balances bool) iter.Seq2[*Page, error] {
-	return func(yield func(*Page, error) bool) {
-		ctx, cancel := context.WithCancelCause(ctx)
-		var fetches sync.WaitGroup
-		defer fetches.Wait()
-		defer cancel(nil)
+// WalkOptions say how a walk reads the list.
+type WalkOptions struct {
+	Balances bool
+	// OneAtATime requests no page before the one ahead of it has come, where
+	// others request up to MaxConcurrency at once. Sign-ups then move rows on
+	// to pages that are still to be read, and hide nobody.
+	OneAtATime bool
+}
 
-		page, err := c.Page(ctx, 1, balances)
+// Walk reads the whole list, page by page in their order, and stops after the
+// first error, whichever page's it is. It fetches the first page alone, since
+// that tells how many there are and is the one request that probes a breaker.
+// It goes on to pages that come into being meanwhile and, because a total may
+// be capped or late, past it for as long as pages are full. It ends at the last
+// page, at an empty one, or where the API rejects one as past the end; whether
+// the rows add up to the total is for the caller to judge. Each range over it
+// is a walk of its own.
+func (c *Client) Walk(ctx context.Context, o WalkOptions) iter.Seq2[*Page, error] {
+	return func(yield func(*Page, error) bool) {
+		page, err := c.Page(ctx, 1, o.Balances)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		if !yield(page, nil) {
-			return
-		}
-		size := c.believedPageSize(page)
-		last := pagesFor(page.Total, size)
-
-		// Pages are yielded in order, so up to twice as many are asked for or
-		// waiting as may be in flight: one slow page does not idle the rest.
-		// They are sent in order too, since rows that move on while a later
-		// page overtakes an earlier one are read by neither.
-		slots := make(chan struct{}, c.maxConcurrency)
-		sent := make(chan struct{}) // closed when the page before has its slot
-		close(sent)
-		var ahead []chan fetched
-		for next := 2; ; {
-			for ; next <= last && len(ahead) < 2*c.maxConcurrency; next++ {
-				number, result := next, make(chan fetched, 1)
-				before, own := sent, make(chan struct{})
-				ahead, sent = append(ahead, result), own
-				fetches.Go(func() {
-					<-before
-					select {
-					case slots <- struct{}{}:
-						close(own)
-						defer func() { <-slots }()
-						page, err := c.Page(ctx, number, balances)
-						if err != nil {
-							cancel(err) // whoever waits for quota waits in vain
-						}
-						result <- fetched{page, err}
-					case <-ctx.Done():
-						close(own)
-						result <- fetched{nil, ctx.Err()}
-					}
-				})
+		p := c.newPrefetch(ctx, o)
+		defer p.stop()
+		size, last := c.believedPageSize(page), 1
+		for yield(page, nil) && len(page.Rows) > 0 {
+			last = max(last, pagesFor(page.Total, size))
+			pastTotal := page.Number == last
+			if pastTotal {
+				if len(page.Rows) < size || page.Total < size || last*size >= maxTotal {
+					return
+				}
+				last++
 			}
-			if len(ahead) == 0 {
+			number := page.Number + 1
+			page, err = p.next(last)
+			switch {
+			case isRejected(err) && number == last,
+				err == nil && len(page.Rows) == 0 && pastTotal:
+				return
+			case err != nil:
+				yield(nil, err)
 				return
 			}
-			got := <-ahead[0]
-			ahead = ahead[1:]
-			if got.err != nil {
-				yield(nil, context.Cause(ctx))
-				return
-			}
-			if !yield(got.page, nil) || len(got.page.Rows) == 0 {
-				return
-			}
-			last = max(last, pagesFor(got.page.Total, size))
 		}
 	}
+}
+
+// isRejected reports whether err says that the API does not have such a page.
+func isRejected(err error) bool {
+	apiErr, ok := errors.AsType[*Error](err)
+	if !ok {
+		return false
+	}
+	switch apiErr.Status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable, http.StatusUnprocessableEntity:
+		return true
+	default:
+		return false
+	}
+}
+
+// believedPageSize is how many rows a page has that is not the last: the limit
+// that the first page names, since a server may cap the one asked for. It is the
+// rows that are believed if there are fewer than that although more are to come.
+// If they are more than that and all there is, the API knows no pages, and this
+// one is not full.
+func (c *Client) believedPageSize(first *Page) int {
+	size := c.pageSize
+	if first.Limit > 0 {
+		size = first.Limit
+	}
+	switch rows := len(first.Rows); {
+	case rows > 0 && rows < size && rows < first.Total:
+		return rows
+	case rows > size && rows >= first.Total:
+		return rows + 1
+	default:
+		return size
+	}
+}
+
+func pagesFor(total, size int) int { return (total + size - 1) / size }
+
+// prefetch fetches the pages after the first ahead of their turn. Up to twice
+// as many are asked for or waiting as may be in flight, so that one slow page
+// does not idle the rest.
+type prefetch struct {
+	client  *Client
+	options WalkOptions
+	ctx     context.Context //nolint:containedctx // of the one walk that this is for
+	cancel  context.CancelCauseFunc
+	fetches sync.WaitGroup
+	slots   chan struct{} // as many as may be in flight
+
+	nextNumber int              // of the page to ask for next
+	ahead      []<-chan fetched // of the pages asked for, in their order
+	sent       chan struct{}    // closed when the last of them has its slot
 }
 
 // fetched is what became of a page that was asked for ahead.
@@ -83,20 +117,55 @@ type fetched struct {
 	err  error
 }
 
-// believedPageSize is how many rows the API puts on a page: the limit that the
-// first page names, since a server may cap the one asked for. It is the rows that
-// are believed if there are fewer than that although more are to come, or if
-// they are all there is.
-func (c *Client) believedPageSize(first *Page) int {
-	size := c.pageSize
-	if first.Limit > 0 {
-		size = first.Limit
+func (c *Client) newPrefetch(ctx context.Context, o WalkOptions) *prefetch {
+	inFlight := c.maxConcurrency
+	if o.OneAtATime {
+		inFlight = 1
 	}
-	rows := len(first.Rows)
-	if rows > 0 && rows < size && rows < first.Total || rows > size && rows >= first.Total {
-		size = rows
-	}
-	return size
+	p := &prefetch{client: c, options: o, slots: make(chan struct{}, inFlight), nextNumber: 2, sent: make(chan struct{})}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	close(p.sent)
+	return p
 }
 
-func pagesFor(total, size int) int { return (total + size - 1) / size }
+// stop ends every request under way.
+func (p *prefetch) stop() {
+	p.cancel(nil)
+	p.fetches.Wait()
+}
+
+// next returns the next page, of which last is the last to be asked for.
+func (p *prefetch) next(last int) (*Page, error) {
+	for ; p.nextNumber <= last && len(p.ahead) < 2*cap(p.slots); p.nextNumber++ {
+		p.fetch(p.nextNumber)
+	}
+	got := <-p.ahead[0]
+	p.ahead = p.ahead[1:]
+	if got.err != nil {
+		return nil, cmp.Or(context.Cause(p.ctx), got.err)
+	}
+	return got.page, nil
+}
+
+// fetch asks for a page. Pages are sent in order, since rows that move on while
+// a later page overtakes an earlier one are read by neither.
+func (p *prefetch) fetch(number int) {
+	result, before, own := make(chan fetched, 1), p.sent, make(chan struct{})
+	p.ahead, p.sent = append(p.ahead, result), own
+	p.fetches.Go(func() {
+		<-before
+		select {
+		case p.slots <- struct{}{}:
+			close(own)
+			defer func() { <-p.slots }()
+			page, err := p.client.Page(p.ctx, number, p.options.Balances)
+			if err != nil && !isRejected(err) {
+				p.cancel(err) // whoever waits for quota waits in vain
+			}
+			result <- fetched{page, err}
+		case <-p.ctx.Done():
+			close(own)
+			result <- fetched{nil, p.ctx.Err()}
+		}
+	})
+}

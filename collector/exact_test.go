@@ -163,7 +163,7 @@ type repeated struct {
 	times int
 }
 
-func (l repeated) Walk(context.Context, bool) iter.Seq2[*apiclient.Page, error] {
+func (l repeated) Walk(context.Context, apiclient.WalkOptions) iter.Seq2[*apiclient.Page, error] {
 	return func(yield func(*apiclient.Page, error) bool) {
 		for range l.times {
 			if !yield(l.page, nil) {

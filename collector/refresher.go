@@ -16,7 +16,7 @@ import (
 
 // Lister walks the list of customers; an [apiclient.Client] is one.
 type Lister interface {
-	Walk(ctx context.Context, balances bool) iter.Seq2[*apiclient.Page, error]
+	Walk(ctx context.Context, o apiclient.WalkOptions) iter.Seq2[*apiclient.Page, error]
 }
 
 // Options configure a Refresher. Every field but FirstPage is required.

@@ -481,7 +481,7 @@ func TestStalenessLimits(t *testing.T) {
 
 		// A walk of 200 s, by a server that caps pages at 1 row and takes its time.
 		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
-			linger(q, 10*time.Second)
+			linger(q, 9*time.Second)
 			v := q.URL.Query()
 			v.Set("limit", "1")
 			q = q.Clone(q.Context())
@@ -588,7 +588,7 @@ func TestTokensThatDie(t *testing.T) {
 // overlaps with it.
 func TestRefreshesNeverOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := sandbox.New(sandbox.Options{Customers: 1000, Quota: -1})
+		api := sandbox.New(sandbox.Options{Customers: 950, Quota: -1})
 		r := newRig(t, api, func(s *settings) {
 			s.refresher.RefreshInterval = 5 * time.Second
 			s.refresher.BalanceInterval = 0

@@ -53,7 +53,7 @@ func (r *Refresher) walk(ctx context.Context, withBalances bool) error {
 // read folds the pages of one walk until the last, or until the fold has had
 // enough of them.
 func (r *Refresher) read(ctx context.Context, f *fold, withBalances bool) error {
-	for page, err := range r.options.Client.Walk(ctx, withBalances) {
+	for page, err := range r.options.Client.Walk(ctx, apiclient.WalkOptions{Balances: withBalances}) {
 		if err != nil {
 			return err
 		}

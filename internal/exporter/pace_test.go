@@ -17,7 +17,7 @@ import (
 func TestExporterWarnsOfSlowWalks(t *testing.T) {
 	for stalledAfter, warnings := range map[string]int{"safe_deploying:299s": 1, "safe_deploying:5m": 0} {
 		t.Run(stalledAfter, func(t *testing.T) {
-			api := sandbox.New(sandbox.Options{Seed: 1, Customers: 2000, Quota: -1})
+			api := sandbox.New(sandbox.Options{Seed: 1, Customers: 1999, Quota: -1})
 			e, log := slowExporter(t, api, stalledAfter)
 			for range 2 {
 				refreshFirstPage(t, e, api)
