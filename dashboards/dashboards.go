@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -34,7 +35,7 @@ const (
 	defaultStalledURL = "http://localhost:10101/stalled"
 )
 
-const usage = `Usage: dashboards [-runbook-url ADDRESS] [-stalled-url ADDRESS] [-o FOLDER] [NAME...]
+const usage = `Usage: dashboards [-runbook-url ADDRESS] [-stalled-url ADDRESS] [-time-range SPAN] [-o FOLDER] [NAME...]
 
 Writes the Grafana dashboards as JSON, ready to import: to standard output one
 by its name, or several as a JSON array; with -o each to a file of the folder.
@@ -51,36 +52,55 @@ func Command(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, usage, strings.Join(Names(), ", "))
 		set.PrintDefaults()
 	}
-	folder := set.String("o", "", "write to files of this `folder`, which is made if need be, instead of to standard output")
-	runbookURL := set.String("runbook-url", defaultRunbookURL, "`address` of the runbook that the dashboards link to; alerts add #name")
-	stalledURL := set.String("stalled-url", defaultStalledURL, "`address` of the list of who is stalled that the dashboards link to; statuses add ?flow_status=name")
+	var o order
+	set.StringVar(&o.folder, "o", "", "write to files of this `folder`, which is made if need be, instead of to standard output")
+	set.StringVar(&o.runbookURL, "runbook-url", defaultRunbookURL, "`address` of the runbook that the dashboards link to; alerts add #name")
+	set.StringVar(&o.stalledURL, "stalled-url", defaultStalledURL, "`address` of the list of who is stalled that the dashboards link to; statuses add ?flow_status=name")
+	set.StringVar(&o.timeRange, "time-range", "", "the `span`, as 30m, 6h or 7d, that each dashboard opens on, instead of its own")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitcode.OK
 	case err != nil:
 		return exitcode.Usage
-	case !isAddress(*runbookURL):
-		fmt.Fprintf(stderr, "dashboards: -runbook-url is %q, must be an http or https address without fragment\n", *runbookURL)
+	}
+	if o.names = set.Args(); len(o.names) == 0 {
+		o.names = Names()
+	}
+	if err := o.check(); err != nil {
+		fmt.Fprintf(stderr, "dashboards: %v\n", err)
 		return exitcode.Usage
-	case !isAddress(*stalledURL) || strings.Contains(*stalledURL, "?"):
-		fmt.Fprintf(stderr, "dashboards: -stalled-url is %q, must be an http or https address without query or fragment\n", *stalledURL)
-		return exitcode.Usage
 	}
-	names := set.Args()
-	for _, name := range names {
-		if !slices.Contains(Names(), name) {
-			fmt.Fprintf(stderr, "dashboards: there is no dashboard %q, use %s\n", name, strings.Join(Names(), ", "))
-			return exitcode.Usage
-		}
-	}
-	if len(names) == 0 {
-		names = Names()
-	}
-	if err := write(names, *folder, map[string]string{defaultRunbookURL: *runbookURL, defaultStalledURL: *stalledURL}, stdout); err != nil {
+	if err := o.write(stdout); err != nil {
 		fmt.Fprintf(stderr, "dashboards: write the dashboards: %v\n", err)
 		return exitcode.Failed
 	}
 	return exitcode.OK
+}
+
+// order is what the command is asked to write.
+type order struct {
+	names                  []string
+	folder                 string // none for stdout
+	runbookURL, stalledURL string
+	timeRange              string // none for each dashboard's own
+}
+
+// check returns what is wrong with the order.
+func (o order) check() error {
+	switch {
+	case !isAddress(o.runbookURL):
+		return fmt.Errorf("-runbook-url is %q, must be an http or https address without fragment", o.runbookURL)
+	case !isAddress(o.stalledURL) || strings.Contains(o.stalledURL, "?"):
+		return fmt.Errorf("-stalled-url is %q, must be an http or https address without query or fragment", o.stalledURL)
+	case o.timeRange != "" && !regexp.MustCompile(`^[1-9][0-9]*[mhdw]$`).MatchString(o.timeRange):
+		return fmt.Errorf("-time-range is %q, must be a number of minutes, hours, days or weeks, as 30m", o.timeRange)
+	}
+	for _, name := range o.names {
+		if !slices.Contains(Names(), name) {
+			return fmt.Errorf("there is no dashboard %q, use %s", name, strings.Join(Names(), ", "))
+		}
+	}
+	return nil
 }
 
 // Names lists the dashboards in the order in which they are read.
@@ -95,26 +115,22 @@ func JSON(name string) ([]byte, error) {
 	return content, nil
 }
 
-// write writes dashboards to the files of a folder or, without one, to stdout.
-// The addresses are those to link to in the place of the embedded ones.
-func write(names []string, folder string, addresses map[string]string, stdout io.Writer) error {
-	all := make([][]byte, 0, len(names))
-	for _, name := range names {
+// write writes the dashboards to the files of the folder or to stdout.
+func (o order) write(stdout io.Writer) error {
+	all := make([][]byte, 0, len(o.names))
+	for _, name := range o.names {
 		content, err := JSON(name)
 		if err != nil {
 			return err
 		}
-		for embedded, address := range addresses {
-			content = bytes.ReplaceAll(content, startOfText(embedded), startOfText(address))
-		}
-		all = append(all, content)
+		all = append(all, o.adapt(content))
 	}
-	if folder != "" {
+	if o.folder != "" {
 		var pack []filepack.File
-		for i, name := range names {
+		for i, name := range o.names {
 			pack = append(pack, filepack.File{Name: prefix + name + ".json", Content: all[i]})
 		}
-		_, err := filepack.Write(folder, pack)
+		_, err := filepack.Write(o.folder, pack)
 		return err
 	}
 	text := all[0]
@@ -123,6 +139,16 @@ func write(names []string, folder string, addresses map[string]string, stdout io
 	}
 	_, err := stdout.Write(text)
 	return err
+}
+
+// adapt gives a dashboard the addresses and the time range of the order.
+func (o order) adapt(content []byte) []byte {
+	content = bytes.ReplaceAll(content, startOfText(defaultRunbookURL), startOfText(o.runbookURL))
+	content = bytes.ReplaceAll(content, startOfText(defaultStalledURL), startOfText(o.stalledURL))
+	if o.timeRange != "" {
+		content = regexp.MustCompile(`"from": "now-[^"]*"`).ReplaceAll(content, []byte(`"from": "now-`+o.timeRange+`"`))
+	}
+	return content
 }
 
 // startOfText is how JSON begins a string that begins with a text.

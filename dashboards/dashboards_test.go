@@ -17,6 +17,7 @@ type shipped struct {
 	UID   string
 	Title string
 	Links []struct{ Title, URL string }
+	Time  struct{ From, To string }
 }
 
 func (s shipped) runbook(t *testing.T) string {
@@ -103,6 +104,20 @@ func TestFolderGetsAFileEach(t *testing.T) {
 	}
 }
 
+func TestTimeRangeIsThatOfEachOrTheOneAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, name := range dashboards.Names() {
+		_, own, _ := run(t, name)
+		if got := decode[shipped](t, []byte(own)).Time; got.From == "now-30m" || !strings.HasPrefix(got.From, "now-") || got.To != "now" {
+			t.Errorf("%s opens on %v", name, got)
+		}
+		_, asked, stderr := run(t, "-time-range", "30m", name)
+		if got := decode[shipped](t, []byte(asked)).Time; got.From != "now-30m" || got.To != "now" {
+			t.Errorf("%s opens on %v, %s; want the last 30m", name, got, stderr)
+		}
+	}
+}
+
 func TestWrongArgumentsAreNamed(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
@@ -110,7 +125,8 @@ func TestWrongArgumentsAreNamed(t *testing.T) {
 		`-runbook-url is "wiki", must be an http or https address`:              {"-runbook-url", "wiki"},
 		"without fragment\n": {"-runbook-url", "https://wiki.example.org/r#s"},
 		`-stalled-url is "http://h/stalled?a=b", must be an http or https address without query or fragment`: {"-stalled-url", "http://h/stalled?a=b"},
-		"flag provided but not defined": {"-folder", "x"},
+		`-time-range is "1month", must be a number of minutes`:                                               {"-time-range", "1month"},
+		"flag provided but not defined":                                                                      {"-folder", "x"},
 	} {
 		if code, stdout, stderr := run(t, args...); code != 64 || stdout != "" || !strings.Contains(stderr, want) {
 			t.Errorf("dashboards %v: exit %d, stdout %q, stderr %q; want exit 64 and %q", args, code, stdout, stderr, want)

@@ -41,6 +41,9 @@ func TestComposePlaysTheDemoOrTheRealThing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := strings.Join(demo.Services["dashboards"].Command, " "); got != "dashboards -o /dashboards -time-range 30m" {
+		t.Errorf("without an environment the dashboards are those of %q", got)
+	}
 	var environment []string
 	for line := range strings.Lines(string(content)) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
@@ -57,6 +60,9 @@ func TestComposePlaysTheDemoOrTheRealThing(t *testing.T) {
 	}
 	if got := mounted(filled, "/etc/prometheus/yativo-card.rules.yml"); got != "alerts/yativo-card.rules.yml" {
 		t.Errorf("with real.env the rules are %q", got)
+	}
+	if got := strings.Join(filled.Services["dashboards"].Command, " "); got != "dashboards -o /dashboards" {
+		t.Errorf("with real.env the dashboards are those of %q", got)
 	}
 	var names []string
 	for name := range exporter.Environment {
@@ -96,7 +102,7 @@ func TestComposeServicesAreKept(t *testing.T) {
 		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
 			t.Errorf("%s is not locked down", name)
 		}
-		if own := name == "exporter" || name == "receiver"; !own && (s.HealthCheck == nil || len(s.HealthCheck.Test) == 0) {
+		if own := name == "exporter" || name == "receiver"; !own && name != "dashboards" && (s.HealthCheck == nil || len(s.HealthCheck.Test) == 0) {
 			t.Errorf("%s does not say whether it is well", name)
 		}
 		for _, v := range s.Volumes {

@@ -116,6 +116,7 @@ func demoEnvironment(p Process, api, stateFile string) map[string]string {
 		"EXPORTER_LISTEN_ADDRESS":   demoAddress,
 		"EXPORTER_REFRESH_INTERVAL": "5s",
 		"EXPORTER_BALANCE_INTERVAL": "15s",
+		"EXPORTER_MAX_STALENESS":    "30s", // Well within the outage that the sandbox plays.
 		"EXPORTER_STATE_FILE":       stateFile,
 		"EXPORTER_STALLED_AFTER":    demoStalledAfter,
 		"EXPORTER_ABANDONED_AFTER":  demoAbandonedAfter,
