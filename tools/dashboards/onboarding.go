@@ -68,11 +68,11 @@ func statusVariable() cog.Builder[dashboard.VariableModel] {
 // kycVerdict is red and amber for what the shipped rules page and open a ticket
 // for, and works without them too.
 func kycVerdict() cog.Builder[dashboard.Panel] {
-	return verdict(about{"KYC", "Whether KYC moves. Red: three customers or more are stalled, and nobody has got past KYC for longer than the program's own pace explains (the stalled threshold, where the shipped rules are not loaded): ask the KYC provider and Yativo for an incident. " +
+	return verdict(about{"KYC", "Whether KYC moves. Red: nobody has got past KYC for as many of the program's usual hours as page; or, until they are known, three customers or more are stalled, and nobody has got past KYC for longer than the program's own pace explains (the stalled threshold, where the shipped rules are not loaded): ask the KYC provider and Yativo for an incident. " +
 		"Amber: five more are stalled, and half as many again, than the median of the last seven days, once tracking is 15 days old: compare throughput with sign-ups below.", 5, 4},
 		[]word{{"0", "Moves", good}, {"1", "More stalled than usual", watch}, {"2", "Nobody gets through", bad}},
-		// Both select counts that are larger than the number for their word.
-		fmt.Sprintf("clamp_max(%s, 2)\nor clamp_max(%s, 1)\nor 0 * %s", standing(""), unusual("", kyc), most("", "yativo_card_stalled_customers", kyc))).
+		fmt.Sprintf("2 + 0 * (%s\nor %s)\nor 1 + 0 * (%s)\nor 0 * %s",
+			silent("", kyc), standing(""), unusual("", kyc), most("", "yativo_card_stalled_customers", kyc))).
 		Links([]cog.Builder[dashboard.DashboardLink]{
 			leadsTo("What to do", runbookURL+"#YativoCardKYCStalled"), leadsTo("Who they are", stalledURL+"?flow_status=kyc_initiated"),
 		})
@@ -80,9 +80,9 @@ func kycVerdict() cog.Builder[dashboard.Panel] {
 
 // outOfTheOrdinary selects the stalled customers of the steps that are more than
 // a standing share of drop-outs, which would keep a fixed threshold red for ever,
-// and nobody looking at it. No count of it is below 3.
+// and nobody looking at it.
 func outOfTheOrdinary() string {
-	return fmt.Sprintf("(%s\nor %s\nor %s >= 3)", unusual("flow_status"), standing("flow_status"),
+	return fmt.Sprintf("(%s\nor %s\nor %s\nor %s >= 3)", unusual("flow_status"), silent("flow_status"), standing("flow_status"),
 		most("flow_status", "yativo_card_stalled_customers", `flow_status="safe_deploying"`))
 }
 
@@ -92,7 +92,7 @@ func worstStep() cog.Builder[dashboard.Panel] {
 	known := "(time() - " + least("", "yativo_card_tracking_since_timestamp_seconds") + " >= 15 * 86400)"
 	usual := "topk(1, " + stalled + " > 0)\nunless on () " + outOfTheOrdinary()
 	return stats(about{"Most stalled", "The status with the most customers that are there for longer than its threshold and not yet abandoned. " +
-		"Red: five more than the median of the last seven days, and half as many again, KYC that stands still, or three wallets that do not deploy: click it for who they are, and follow the runbook's section on that step. Green: no more than usual. Grey: tracked for less than 15 days, before which nobody knows what is usual.", 5, 4}, "none",
+		"Red: five more than the median of the last seven days, and half as many again, a step that stands still, or three wallets that do not deploy: click it for who they are, and follow the runbook's section on that step. Green: no more than usual. Grey: tracked for less than 15 days, before which nobody knows what is usual.", 5, 4}, "none",
 		now("topk(1, "+outOfTheOrdinary()+")", "{{flow_status}}"),
 		now(usual+"\nand on () "+known, "{{flow_status}}"),
 		now(usual+"\nunless on () "+known, "{{flow_status}}"),
@@ -124,7 +124,7 @@ func whoWaits() cog.Builder[dashboard.Panel] {
 			label: "flow_status", name: "status", width: 116, order: inOrder(),
 			properties: []dashboard.DynamicConfigValue{linked("Who is stalled in it", stalledURL+"?flow_status=${__value.raw}")},
 		}, []column{
-			{"verdict", "clamp_max(" + outOfTheOrdinary() + ", 1)\nor 0 * " + most("flow_status", "yativo_card_stalled_customers"), []dashboard.DynamicConfigValue{
+			{"verdict", "1 + 0 * " + outOfTheOrdinary() + "\nor 0 * " + most("flow_status", "yativo_card_stalled_customers"), []dashboard.DynamicConfigValue{
 				set("custom.width", 65), set("mappings", words(word{"0", "–", ""}, word{"1", "stuck", bad})),
 				set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic", "applyToRow": true}),
 			}},

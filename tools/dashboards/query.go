@@ -42,15 +42,22 @@ func lastAdvance(by string, matchers ...string) string {
 		least(by, metric, matchers...))
 }
 
-// standing selects the stalled customers in KYC if they are at least three, and
-// if nobody has got past it for longer than the program's own pace explains, as
-// the shipped rules record it, or, where they are not loaded, for longer than
-// the stalled threshold.
+// silent selects the stalled customers of the statuses past which nobody has
+// advanced for as many of the program's usual hours as page.
+func silent(by string, matchers ...string) string {
+	return fmt.Sprintf("%s\nand %s\n>= %s", most(by, "yativo_card_stalled_customers", matchers...),
+		most(by, "yativo_card_missed_advances", matchers...), most(by, "yativo_card_missed_advances_limit", matchers...))
+}
+
+// standing stands in for silent in KYC while the rhythm is not known: it selects
+// the stalled customers if they are at least three, and if nobody has got past it
+// for longer than the program's own pace explains, as the shipped rules record
+// it, or, where they are not loaded, for longer than the stalled threshold.
 func standing(by string) string {
-	return fmt.Sprintf("%s >= 3\nand on () time() - %s\n> (%s or %s)",
+	return fmt.Sprintf("%s >= 3\nand on () time() - %s\n> (%s or %s)\nunless on () %s",
 		most(by, "yativo_card_stalled_customers", kyc), lastAdvance("", kyc),
 		`max (last_over_time(job_flow_status:yativo_card_quiet_limit_seconds:max{job=~"$job", `+kyc+"}[12h]))",
-		most("", "yativo_card_stalled_after_seconds", kyc))
+		most("", "yativo_card_stalled_after_seconds", kyc), most("", "yativo_card_missed_advances_limit", kyc))
 }
 
 // unusual selects the stalled customers where they are five more than the median
