@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"os"
 	"testing"
 	"testing/fstest"
 
@@ -25,6 +27,36 @@ func TestLinesOfCode(t *testing.T) {
 	want := map[string]int{".": 2, "apiclient": 7, "apiclient/page": 1, "internal/cli": 2}
 	if diff := cmp.Diff(want, linesPerFolder(sources)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What is longer holds more than one idea.
+const (
+	maxFileLines     = 300
+	maxFunctionLines = 70
+)
+
+func TestNoFileAndNoFunctionIsTooLong(t *testing.T) {
+	sources, err := readSources(os.DirFS("../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sources) < 40 {
+		t.Fatalf("only %d files were found", len(sources))
+	}
+	for _, s := range sources {
+		if lines := bytes.Count(s.text, []byte("\n")); lines > maxFileLines {
+			t.Errorf("%s has %d lines, more than %d", s.path, lines, maxFileLines)
+		}
+		list, err := functions(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			if f.lines > maxFunctionLines {
+				t.Errorf("%s has %d lines, more than %d", f.name, f.lines, maxFunctionLines)
+			}
+		}
 	}
 }
 
