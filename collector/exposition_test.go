@@ -121,6 +121,8 @@ var surface = []struct {
 	{false, "yativo_card_last_advance_timestamp_seconds", "gauge", []string{"flow_status", waiting}},
 	{false, "yativo_card_oldest_entry_timestamp_seconds", "gauge", []string{"flow_status", waiting}},
 	{false, "yativo_card_tracking_since_timestamp_seconds", "gauge", nil},
+	{false, "yativo_card_entered_since_advance_customers", "gauge", []string{"flow_status", waiting}},
+	{false, "yativo_card_entered_since_advance_limit", "gauge", []string{"flow_status", waiting}},
 	{false, "yativo_up", "gauge", nil},
 	{false, "yativo_exporter_snapshot_timestamp_seconds", "gauge", nil},
 	{false, "yativo_exporter_balance_timestamp_seconds", "gauge", nil},
@@ -227,6 +229,7 @@ func TestHelpSaysWhatIsCached(t *testing.T) {
 		persistent := []string{
 			"yativo_card_stalled_after_seconds", "yativo_card_abandoned_after_seconds", "yativo_card_status_transitions_total",
 			"yativo_card_status_duration_seconds", "yativo_card_last_advance_timestamp_seconds", "yativo_card_tracking_since_timestamp_seconds",
+			"yativo_card_entered_since_advance_customers", "yativo_card_entered_since_advance_limit",
 		}
 		if strings.HasPrefix(f.GetName(), "yativo_card_") && !slices.Contains(persistent, f.GetName()) && !strings.Contains(f.GetHelp(), "Cached from the last walk") {
 			t.Errorf("%s does not say that it is cached: %s", f.GetName(), f.GetHelp())

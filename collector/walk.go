@@ -44,6 +44,9 @@ func (r *Refresher) walk(ctx context.Context, withBalances bool) error {
 			return err
 		}
 		end := time.Now()
+		if f.withBalances && f.balances.differ(r.balances) {
+			walk.BalancesDiffer()
+		}
 		f.counts.Onboarding = walk.Commit(end, f.gap() == 0)
 		r.keep(f, end, end.Sub(start))
 		return nil

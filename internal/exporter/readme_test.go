@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	dto "github.com/prometheus/client_model/go"
@@ -15,6 +18,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"yativo-card-exporter/internal/config"
+	"yativo-card-exporter/internal/onboarding"
 	"yativo-card-exporter/internal/sandbox"
 )
 
@@ -80,6 +84,32 @@ func TestReadmeListsTheMetrics(t *testing.T) {
 	compareRows(t, section(t, readme(t), "Metrics"), rows)
 }
 
+// knownRhythm returns the state file of a program that was watched for two
+// weeks, in which a customer takes each step every hour.
+func knownRhythm(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "state.db")
+	tracker, err := onboarding.Open(onboarding.Options{
+		Thresholds: onboarding.DefaultThresholds(), RefreshInterval: time.Hour, Path: path,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Add(-15 * 24 * time.Hour)
+	for hour := range 15 * 24 {
+		now = now.Add(time.Hour)
+		walk := tracker.Begin(now)
+		for customer := max(0, hour-10); customer <= hour; customer++ {
+			walk.Observe(onboarding.Observation{ID: strconv.Itoa(customer), Status: onboarding.Status(1 + min(hour-customer, 6))})
+		}
+		walk.Commit(now, true)
+	}
+	if err := tracker.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // exportedFamily is a metric as the exposition describes it.
 type exportedFamily struct {
 	name, kind, help string
@@ -90,7 +120,7 @@ type exportedFamily struct {
 // one refresh of a sandbox in which every one of them has a value.
 func exportedFamilies(t *testing.T) []exportedFamily {
 	t.Helper()
-	e := newTestExporter(t, sandbox.New(sandbox.Options{Seed: 1, Customers: 250}), nil)
+	e := newTestExporter(t, sandbox.New(sandbox.Options{Seed: 1, Customers: 250}), environ{"EXPORTER_STATE_FILE": knownRhythm(t)})
 	e.refresher.Refresh(context.Background())
 	_, text := e.get(t, "/metrics", "localhost")
 	parser := expfmt.NewTextParser(model.LegacyValidation)

@@ -13,7 +13,7 @@ import (
 //
 //	magic, format version, CRC of both     every later format begins with these
 //	hash key, history
-//	length and bytes of the rhythm
+//	rhythms, field by field
 //	number of customers, and customerSize bytes for each
 //	CRC of everything before it
 //
@@ -27,9 +27,6 @@ const (
 	headerSize   = len(magic) + 4 + 4
 	customerSize = 8 + 4 + 4 + 4 + 1 + 1
 
-	// maxRhythmSize bounds what is read at once of a damaged file.
-	maxRhythmSize = 1 << 20
-
 	bufferSize = 64 << 10
 )
 
@@ -40,7 +37,7 @@ var errCorrupt = errors.New("not a valid state file")
 type state struct {
 	key       [2]uint64 // of the hash that stands for a customer's id
 	history   history
-	rhythm    []byte
+	rhythms   rhythms
 	customers map[uint64]customer
 }
 
@@ -67,7 +64,10 @@ func (s *state) encode(to io.Writer) error {
 	b := appendCRC(le.AppendUint32([]byte(magic), formatVersion))
 	b = le.AppendUint64(le.AppendUint64(b, s.key[0]), s.key[1])
 	b = s.history.append(b)
-	b = append(le.AppendUint32(b, uint32(len(s.rhythm))), s.rhythm...)
+	b, err := binary.Append(b, le, &s.rhythms)
+	if err != nil {
+		return err
+	}
 	b = le.AppendUint64(b, uint64(len(s.customers)))
 	for key, c := range s.customers {
 		if _, err := file.Write(b); err != nil {
@@ -81,7 +81,7 @@ func (s *state) encode(to io.Writer) error {
 	if err := file.Flush(); err != nil {
 		return err
 	}
-	_, err := to.Write(le.AppendUint32(nil, sum.Sum32()))
+	_, err = to.Write(le.AppendUint32(nil, sum.Sum32()))
 	return err
 }
 
@@ -143,10 +143,8 @@ func decode(file io.Reader) (*state, error) {
 		return nil, ErrNewerFormat
 	}
 	s := &state{key: [2]uint64{d.uint64(), d.uint64()}, history: d.history(), customers: map[uint64]customer{}}
-	if size := d.uint32(); size > maxRhythmSize {
-		return nil, fmt.Errorf("%w: its rhythm is impossibly long", errCorrupt)
-	} else {
-		s.rhythm = append([]byte(nil), d.next(int(size))...)
+	if _, err := binary.Decode(d.next(binary.Size(s.rhythms)), binary.LittleEndian, &s.rhythms); err != nil {
+		return nil, err
 	}
 	for n := d.uint64(); n > 0 && d.err == nil; n-- {
 		key, c := d.customer()

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -95,10 +96,23 @@ func FuzzDecode(f *testing.F) {
 			t.Fatal(err)
 		}
 		again, err := decode(&written)
-		if err != nil || !reflect.DeepEqual(again, result) {
+		if err != nil || !equal(again, result) {
 			t.Fatalf("what was read does not survive being written: %v", err)
 		}
 	})
+}
+
+// equal compares what two files say. Of the rhythms it compares the bytes, since
+// an arbitrary file may hold numbers that do not equal themselves.
+func equal(a, b *state) bool {
+	bytesOf := func(s *state) []byte {
+		encoded, err := binary.Append(nil, binary.LittleEndian, &s.rhythms)
+		if err != nil {
+			panic(err)
+		}
+		return encoded
+	}
+	return a.key == b.key && a.history == b.history && maps.Equal(a.customers, b.customers) && bytes.Equal(bytesOf(a), bytesOf(b))
 }
 
 // seal gives the header and the whole the checksums that fit.

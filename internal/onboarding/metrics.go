@@ -17,6 +17,7 @@ type metrics struct {
 	trackingSince *prometheus.GaugeVec
 	tracked       *prometheus.GaugeVec
 	stateErrors   prometheus.Counter
+	rhythm        rhythmMetrics
 }
 
 // newMetrics registers the metrics, with every label value that can occur.
@@ -53,6 +54,7 @@ func newMetrics(registerer prometheus.Registerer, thresholds Thresholds) *metric
 			Help: "Walks whose result could not be written to the state file.",
 		}),
 	}
+	m.rhythm = newRhythmMetrics(gauge)
 	for from := range numPositions {
 		for to := range positionNew {
 			if from != to && (from != positionNew || to != positionGone) {
@@ -78,11 +80,8 @@ func (m *metrics) stay(s Status, d time.Duration) {
 	}
 }
 
-// publish shows what the last walk left, once there was one.
+// publish shows what the last walk left.
 func (m *metrics) publish(h history, tracked int) {
-	if h.since == 0 {
-		return
-	}
 	for _, s := range WaitingStatuses() {
 		m.lastAdvance.WithLabelValues(s.String()).Set(float64(h.advanced[s]))
 	}

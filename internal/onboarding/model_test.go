@@ -19,6 +19,9 @@ type model struct {
 	advanced                map[onboarding.Status]int64
 	transitions             map[[2]string]int
 	stays                   map[onboarding.Status][]int64
+	walkSeconds             int64       // of the last walk; 0 after a restart
+	newCustomers            int         // of the walk under way
+	fast                    map[int]int // of them, by step: first seen there, and old enough
 	lagging                 bool
 	laggingSince            int64
 }
@@ -56,6 +59,7 @@ func (m *model) restart() {
 	m.transitions = map[[2]string]int{}
 	m.stays = map[onboarding.Status][]int64{}
 	m.lagging = false
+	m.walkSeconds = 0
 }
 
 func (m *model) commit(start, end int64, rows map[string]modelRow, complete bool) {
@@ -73,6 +77,7 @@ func (m *model) commit(start, end int64, rows map[string]modelRow, complete bool
 			delete(m.customers, id)
 		}
 	}
+	m.newCustomers, m.fast = 0, map[int]int{}
 	for id, row := range rows {
 		if c, known := m.customers[id]; known {
 			m.again(c, row, start, end)
@@ -100,7 +105,16 @@ func (m *model) commit(start, end int64, rows map[string]modelRow, complete bool
 			delete(m.customers, id)
 		}
 	}
-	m.lastWalk = end
+	fast := 0
+	for _, n := range m.fast {
+		fast += n
+	}
+	for step := range m.fast {
+		if fast*10 >= m.newCustomers {
+			m.advance(0, step, end)
+		}
+	}
+	m.lastWalk, m.walkSeconds = end, end-start
 	m.settled = m.settled || complete
 }
 
@@ -119,8 +133,13 @@ func (m *model) first(row modelRow, start, end, began int64) *modelCustomer {
 	} else {
 		c.bound = m.isGap(start, m.lastWalk)
 	}
-	if row.created != 0 && row.created >= m.lastWalk-m.gapLimit {
+	m.newCustomers++
+	recent := row.created != 0 && row.created >= m.lastWalk-m.walkSeconds
+	switch {
+	case row.status == onboarding.OTPVerified && recent:
 		m.advance(0, row.status.Step(), end)
+	case row.status != onboarding.OTPRequested && row.status != onboarding.OTPVerified && recent && end-row.created >= 600:
+		m.fast[row.status.Step()]++
 	}
 	return c
 }
@@ -226,6 +245,16 @@ func (m *model) tracked() int {
 	n := 0
 	for _, c := range m.customers {
 		if !c.gone {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *model) enteredSinceAdvance(s onboarding.Status) int {
+	n := 0
+	for _, c := range m.customers {
+		if c.status == s && !c.gone && !c.shownUnknown && min(c.entered, m.lastWalk) > m.advanced[s] {
 			n++
 		}
 	}

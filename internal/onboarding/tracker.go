@@ -86,13 +86,20 @@ func Open(o Options) (*Tracker, error) {
 		}
 	}
 	t.metrics = newMetrics(o.Registerer, o.Thresholds)
-	present := 0
+	present, found := 0, findings{}
 	for _, c := range t.customers {
-		if !c.has(gone) {
-			present++
+		if c.has(gone) {
+			continue
+		}
+		present++
+		if t.enteredSinceAdvance(c, t.history.lastWalk) {
+			found.enteredSince[index(c.status)]++
 		}
 	}
-	t.metrics.publish(t.history, present)
+	if t.history.since != 0 {
+		t.metrics.publish(t.history, present)
+		t.metrics.publishRhythms(&t.rhythms, &found)
+	}
 	return t, nil
 }
 
@@ -214,13 +221,10 @@ func (t *Tracker) gap(a, b uint32) bool {
 	return max(d, -d) > t.gapLimit
 }
 
-// advance notes that a customer went from one step to another at now.
-func (t *Tracker) advance(from, to int, now uint32) {
-	for _, s := range WaitingStatuses() {
-		if from <= s.Step() && s.Step() < to {
-			t.history.advanced[s] = max(t.history.advanced[s], now)
-		}
-	}
+// enteredSinceAdvance reports whether a customer waits at now who entered after
+// the last advance past its status.
+func (t *Tracker) enteredSinceAdvance(c customer, now uint32) bool {
+	return c.status.Waits() && !c.has(statusHidden) && min(c.entered, now) > t.history.advanced[c.status]
 }
 
 // class is how long a wait has become.

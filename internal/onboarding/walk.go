@@ -18,6 +18,7 @@ type Walk struct {
 	afterGap  bool   // too long since the walk before
 	id        []byte
 
+	findings findings
 	// replaced are customers who were gone for too long to go on, in case the
 	// walk is discarded.
 	replaced map[uint64]customer
@@ -107,6 +108,10 @@ func (w *Walk) newCustomer(o Observation) customer {
 	return c
 }
 
+// BalancesDiffer notes that a balance is not what it was in the walk before, so
+// that the list is not frozen.
+func (w *Walk) BalancesDiffer() { w.findings.changed = true }
+
 // Commit ends the walk at end, remembers what it showed, and returns what that
 // means. A walk that is not complete makes nobody gone. It returns nil for a
 // walk that was discarded or committed before.
@@ -125,6 +130,9 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 	}
 	t.correctClock(now)
 
+	for i := range t.rhythms.Cohorts {
+		t.rhythms.Cohorts[i].Advance(now)
+	}
 	report := newTally(t, now)
 	for key, c := range t.customers {
 		if c.seen != 0 {
@@ -139,15 +147,40 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 			continue
 		case !c.has(gone):
 			report.Tracked++
+			w.countWaiting(c, now)
 		}
 		t.customers[key] = c
+	}
+	w.findings.countFast()
+	t.rhythms.learn(&w.findings, t.history.lastWalk, now, !w.afterGap)
+	for _, s := range WaitingStatuses() {
+		if w.findings.advances[index(s)] > 0 {
+			t.history.advanced[s] = max(t.history.advanced[s], now)
+			w.findings.enteredSince[index(s)] = 0
+		}
 	}
 	t.walkSeconds = now - w.start
 	t.history.lastWalk = now
 	t.history.settled = t.history.settled || complete
 	t.save()
 	t.metrics.publish(t.history, report.Tracked)
+	t.metrics.publishRhythms(&t.rhythms, &w.findings)
 	return report.finish()
+}
+
+// countWaiting counts a customer who waits and is not gone.
+func (w *Walk) countWaiting(c customer, now uint32) {
+	t := w.tracker
+	if !c.status.Waits() || c.has(statusHidden) {
+		return
+	}
+	i := index(c.status)
+	if t.enteredSinceAdvance(c, now) {
+		w.findings.enteredSince[i]++
+	}
+	if !c.has(presentAtStart|entryUncertain) && t.rhythms.Cohorts[i].Includes(c.entered) {
+		w.findings.cohortWaiting[i]++
+	}
 }
 
 // applySeen applies to c the rules for a customer whom the walk shows.
@@ -187,10 +220,9 @@ func (w *Walk) applyFirst(c *customer, now uint32) {
 		return
 	}
 	t.metrics.transition(positionNew, position(c.status))
-	if int64(c.created) >= int64(t.history.lastWalk)-t.gapLimit {
-		t.advance(0, c.status.Step(), now)
-	}
+	w.findings.first(*c, t.history.lastWalk-min(t.walkSeconds, t.history.lastWalk), now)
 	c.created = 0
+	w.enter(*c)
 }
 
 // applyMove applies the rules for a customer who is in another status than
@@ -205,12 +237,25 @@ func (w *Walk) applyMove(c *customer, to Status, now uint32) {
 	if watched && !c.has(entryUncertain) && c.entered <= now {
 		t.metrics.stay(c.status, age(c.entered, now))
 	}
+	w.findings.changed = true
 	if c.status != StatusUnknown {
-		t.advance(c.status.Step(), to.Step(), now)
+		w.findings.advance(c.status.Step(), to.Step(), 1)
 	}
 	*c = customer{status: to, entered: now}
 	if !watched {
 		c.flags = entryUncertain
+	}
+	if to.Waits() {
+		w.findings.entries[index(to)]++
+	}
+	w.enter(*c)
+}
+
+// enter counts a customer into the cohort of its status, if it is known when it
+// entered.
+func (w *Walk) enter(c customer) {
+	if c.status.Waits() && !c.has(entryUncertain) {
+		w.tracker.rhythms.Cohorts[index(c.status)].Enter(c.entered, 1)
 	}
 }
 

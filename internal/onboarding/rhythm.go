@@ -1,0 +1,142 @@
+package onboarding
+
+import (
+	"time"
+
+	"yativo-card-exporter/internal/rhythm"
+)
+
+// numWaiting is the number of waiting statuses, which are the first ones.
+const numWaiting = 5
+
+// rhythms are what was learned of the program's usual hours, by waiting status.
+type rhythms struct {
+	Advances [numWaiting]rhythm.Silence // of customers who go past the status
+	Cohorts  [numWaiting]rhythm.Cohort
+	SignUps  rhythm.Silence
+	Changes  rhythm.Silence // of anything in the list
+}
+
+// minFastOnboarding is the least age at which a customer who is first seen
+// beyond a step may have passed it. A back office adds younger ones.
+const minFastOnboarding = 10 * time.Minute
+
+// fastShare is the least share of a walk's new customers who are first seen
+// beyond a step, one in so many, for that to be the pace of the program and not
+// the work of a back office.
+const fastShare = 10
+
+// findings are what one walk found that the rhythms are learned from, by waiting
+// status.
+type findings struct {
+	advances      [numWaiting]int // customers who went past the status
+	entries       [numWaiting]int // customers who entered it
+	cohortWaiting [numWaiting]int // customers of the cohort who wait
+	enteredSince  [numWaiting]int // customers who wait and entered after the last advance
+	signUps       int
+	changed       bool
+
+	newCustomers int
+	fast         [NumStatuses]int // first seen in this status, old enough to have come there by themselves
+}
+
+func index(waiting Status) int { return int(waiting - OTPRequested) }
+
+// advance notes that customers went from one step to another.
+func (f *findings) advance(from, to, customers int) {
+	for _, s := range WaitingStatuses() {
+		if from <= s.Step() && s.Step() < to {
+			f.advances[index(s)] += customers
+		}
+	}
+}
+
+// first notes a customer whom no walk has shown before. since is the start of
+// the walk before, which may already have read the page where it would stand.
+func (f *findings) first(c customer, since, now uint32) {
+	f.changed = true
+	f.newCustomers++
+	if c.status.Waits() {
+		f.entries[index(c.status)]++
+	}
+	recent := c.created >= since
+	switch {
+	case c.status == OTPRequested:
+		f.signUps++
+	case c.status == OTPVerified:
+		f.signUps++
+		if recent {
+			f.skip(OTPVerified, 1)
+		}
+	case recent && age(c.created, now) >= minFastOnboarding:
+		f.fast[c.status]++
+	}
+}
+
+// countFast takes those who were first seen far on for sign-ups and advances, if
+// they are too many for a back office that adds a few a day.
+func (f *findings) countFast() {
+	fast := 0
+	for _, customers := range f.fast {
+		fast += customers
+	}
+	if fast*fastShare < f.newCustomers {
+		return
+	}
+	for s, customers := range f.fast {
+		f.skip(Status(s), customers)
+	}
+	f.signUps += fast
+}
+
+// skip notes customers who entered and passed all statuses before the one in
+// which they are first seen.
+func (f *findings) skip(to Status, customers int) {
+	f.advance(0, to.Step(), customers)
+	for _, s := range WaitingStatuses() {
+		if s.Step() < to.Step() {
+			f.entries[index(s)] += customers
+		}
+	}
+}
+
+// learn takes in what a walk found that began at start and ended at now, after
+// one that ended at lastWalk. Where too much time lies between the two, it was
+// not watched.
+func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
+	observe := func(s *rhythm.Silence, events int, confirmed bool) {
+		if watched {
+			s.Observe(rhythm.Watch{From: lastWalk, To: now}, events)
+		} else {
+			s.ObserveBlind(events)
+		}
+		if confirmed {
+			s.Confirm()
+		}
+	}
+	changes := 0
+	if f.changed {
+		changes = 1
+	}
+	for i := range numWaiting {
+		r.Advances[i].Enter(f.entries[i])
+		observe(&r.Advances[i], f.advances[i], f.changed)
+		r.Cohorts[i].SetWaiting(f.cohortWaiting[i])
+	}
+	observe(&r.SignUps, f.signUps, f.changed)
+	observe(&r.Changes, changes, true)
+}
+
+// How sure a silence has to be. A page wakes somebody; and a list that has not
+// changed says little of a small program.
+func evidencePastKYC() rhythm.Evidence  { return rhythm.Evidence{Nats: 7, MinHours: 5} }
+func evidencePastStep() rhythm.Evidence { return rhythm.Evidence{Nats: 6, MinHours: 5} }
+func evidenceSignUps() rhythm.Evidence  { return rhythm.Evidence{Nats: 9, MinHours: 5} }
+func evidenceChanges() rhythm.Evidence  { return rhythm.Evidence{Nats: 14, MinHours: 4} }
+
+func evidenceFor(s Status) rhythm.Evidence {
+	if s == KYCInitiated {
+		return evidencePastKYC()
+	}
+	return evidencePastStep()
+}

@@ -1,0 +1,82 @@
+package onboarding
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"yativo-card-exporter/internal/rhythm"
+)
+
+// rhythmMetrics show what was learned of the program's usual hours. A value that
+// is not known well enough is not shown.
+type rhythmMetrics struct {
+	missedAdvances, missedAdvancesLimit   *prometheus.GaugeVec
+	enteredSince, enteredSinceLimit       *prometheus.GaugeVec
+	missedSignUps, missedSignUpsLimit     *prometheus.GaugeVec
+	missedChanges, missedChangesLimit     *prometheus.GaugeVec
+	cohort, cohortWaiting, cohortExpected *prometheus.GaugeVec
+}
+
+func newRhythmMetrics(gauge func(name, help string, labels ...string) *prometheus.GaugeVec) rhythmMetrics {
+	const (
+		missed = " In usual hours: the sum, over the hours since, of the share of past weeks in which there was one in that hour of the week. Absent until the program's rhythm is known."
+		limit  = " Missed usual hours from which on that is no chance, by the program's own rhythm. Absent until that is known."
+		cohort = " Absent until the program's rhythm is known."
+	)
+	return rhythmMetrics{
+		missedAdvances: gauge("yativo_card_missed_advances",
+			"How long nobody has advanced past this status."+missed, "flow_status"),
+		missedAdvancesLimit: gauge("yativo_card_missed_advances_limit",
+			"Nobody advances past this status:"+limit, "flow_status"),
+		enteredSince: gauge("yativo_card_entered_since_advance_customers",
+			"Customers who entered this status after the last advance past it and are still there, however long.", "flow_status"),
+		enteredSinceLimit: gauge("yativo_card_entered_since_advance_limit",
+			"Customers who have to enter this status without one advancing past it for that to be no chance, by the share that usually drops out.", "flow_status"),
+		missedSignUps: gauge("yativo_card_missed_signups",
+			"How long nobody has signed up."+missed),
+		missedSignUpsLimit: gauge("yativo_card_missed_signups_limit",
+			"Nobody signs up:"+limit),
+		missedChanges: gauge("yativo_card_missed_changes",
+			"How long the list of customers has not changed: no sign-up, no move, no other balance."+missed),
+		missedChangesLimit: gauge("yativo_card_missed_changes_limit",
+			"The list does not change:"+limit),
+		cohort: gauge("yativo_card_cohort_customers",
+			"Customers who entered this status 4 to 24 hours ago."+cohort, "flow_status"),
+		cohortWaiting: gauge("yativo_card_cohort_waiting_customers",
+			"Customers who entered this status 4 to 24 hours ago and are still there."+cohort, "flow_status"),
+		cohortExpected: gauge("yativo_card_cohort_usual_waiting_customers",
+			"How many of the customers who entered this status 4 to 24 hours ago would still be there at this hour of past weeks."+cohort, "flow_status"),
+	}
+}
+
+// publishRhythms shows what is known once the rhythms were learned or loaded, and
+// who has entered since the last advances.
+func (m *metrics) publishRhythms(r *rhythms, f *findings) {
+	show := &m.rhythm
+	for _, s := range WaitingStatuses() {
+		advances, label := &r.Advances[index(s)], s.String()
+		showSilence(advances, evidenceFor(s), show.missedAdvances, show.missedAdvancesLimit, label)
+		show.enteredSince.WithLabelValues(label).Set(float64(f.enteredSince[index(s)]))
+		show.enteredSinceLimit.WithLabelValues(label).Set(float64(advances.EnteredLimit()))
+		cohort := &r.Cohorts[index(s)]
+		usual, known := cohort.Usual()
+		setKnown(show.cohort, known, float64(cohort.Customers()), label)
+		setKnown(show.cohortWaiting, known, float64(cohort.Waiting), label)
+		setKnown(show.cohortExpected, known, usual, label)
+	}
+	showSilence(&r.SignUps, evidenceSignUps(), show.missedSignUps, show.missedSignUpsLimit)
+	showSilence(&r.Changes, evidenceChanges(), show.missedChanges, show.missedChangesLimit)
+}
+
+func showSilence(s *rhythm.Silence, e rhythm.Evidence, missed, limit *prometheus.GaugeVec, labels ...string) {
+	known := s.Known()
+	setKnown(missed, known, float64(s.Missed), labels...)
+	setKnown(limit, known, s.Limit(e), labels...)
+}
+
+func setKnown(gauge *prometheus.GaugeVec, known bool, value float64, labels ...string) {
+	if known {
+		gauge.WithLabelValues(labels...).Set(value)
+	} else {
+		gauge.DeleteLabelValues(labels...)
+	}
+}

@@ -1,0 +1,256 @@
+package rhythm
+
+import "math"
+
+// Silence learns in which hours of the week an event usually happens, and how
+// many such hours have passed since the last one. Its fields are the state that
+// outlives a restart; change them through the methods alone.
+type Silence struct {
+	// Usual is the share of the past weeks in which the event happened in this
+	// hour of the week.
+	Usual [HoursPerWeek]float32
+	// Weeks is for how many weeks that was watched, at most memoryWeeks.
+	Weeks [HoursPerWeek]uint8
+	// Hour is the hour under way, counted from the epoch.
+	Hour uint32
+	// Watched is how many seconds of the hour under way were watched.
+	Watched float32
+	// Quiet is how likely it is that the event has not happened in the hour under
+	// way: where two walks lie hours apart, the event may belong to any of them.
+	Quiet float32
+	// Missed is how many usual hours have passed since the last event.
+	Missed float32
+	// Pending are usual hours that count once the list is seen to change.
+	Pending float32
+	// Events, Entered and Hours are fading sums over the watched hours: how often
+	// the event happened, how many customers came for whom it could, and the
+	// hours themselves.
+	Events, Entered, Hours float32
+	// EnteredSince counts those who came since the last event. They are added to
+	// Entered with the next one, so that a stall does not look like drop-outs.
+	EnteredSince float32
+}
+
+// Evidence says how sure a silence must be.
+type Evidence struct {
+	// Nats is how unlikely the silence must be by chance alone: by a factor of
+	// e^Nats.
+	Nats float64
+	// MinHours is the least number of usual hours that must be missed where a day
+	// off is not plausible, so that a short pause is no silence.
+	MinHours float64
+}
+
+// Observe takes in a watched time in which the event happened so often.
+func (s *Silence) Observe(w Watch, events int) {
+	if w.To <= w.From {
+		s.reset(events)
+		return
+	}
+	s.Events += float32(events)
+	whole := float64(w.To - w.From)
+	for at := w.From; at < w.To; {
+		hour := hourOf(at)
+		end := min((hour+1)*secondsPerHour, w.To)
+		s.enter(hour)
+		piece := float64(end - at)
+		s.Watched += float32(piece)
+		if events > 0 {
+			s.Quiet *= float32(math.Pow(1-piece/whole, float64(events)))
+		} else {
+			s.Pending += s.Usual[slot(hour)] * float32(piece/secondsPerHour)
+		}
+		at = end
+	}
+	s.reset(events)
+}
+
+// ObserveBlind takes in a time that was not watched, after which events were
+// found: it teaches nothing, and ends the silence if there are any.
+func (s *Silence) ObserveBlind(events int) {
+	if events > 0 {
+		s.Missed, s.Pending, s.EnteredSince = 0, 0, 0
+	}
+}
+
+func (s *Silence) reset(events int) {
+	if events > 0 {
+		s.Entered += s.EnteredSince
+		s.Missed, s.Pending, s.EnteredSince = 0, 0, 0
+	}
+}
+
+// Enter counts customers for whom the event can now happen.
+func (s *Silence) Enter(customers int) { s.EnteredSince += float32(customers) }
+
+// Confirm counts the pending hours: the list has changed since, so that the
+// program is alive and what the API lists is not frozen.
+func (s *Silence) Confirm() {
+	s.Missed += s.Pending
+	s.Pending = 0
+}
+
+// enter makes hour the one under way and learns from the one before.
+func (s *Silence) enter(hour uint32) {
+	if hour == s.Hour {
+		return
+	}
+	if float64(s.Watched) >= minWatched*secondsPerHour {
+		s.learn(slot(s.Hour), 1-s.Quiet)
+	}
+	s.Hour, s.Watched, s.Quiet = hour, 0, 1
+	const fade = 1 - 1.0/(memoryWeeks*HoursPerWeek)
+	s.Events, s.Entered, s.Hours = s.Events*fade, s.Entered*fade, s.Hours*fade+1
+}
+
+// learn moves the usual share of an hour of the week toward what was seen. A
+// silence that is long enough to tell somebody teaches nothing: it is not usual.
+func (s *Silence) learn(slot int, happened float32) {
+	if happened < 0.5 && s.Known() && float64(s.Missed+s.Pending) >= s.Limit(Evidence{Nats: stallNats}) {
+		return
+	}
+	s.Weeks[slot] = min(s.Weeks[slot]+1, memoryWeeks)
+	s.Usual[slot] += (happened - s.Usual[slot]) / float32(s.Weeks[slot])
+}
+
+// stallNats is the evidence past which a silence is no longer learned as usual.
+const stallNats = 6
+
+// Known reports whether enough weeks were watched and the event is frequent
+// enough for a silence to mean anything.
+func (s *Silence) Known() bool {
+	known, hours := 0, float32(0)
+	for slot, weeks := range s.Weeks {
+		if weeks >= minWeeks {
+			known++
+		}
+		hours += s.Usual[slot]
+	}
+	return known >= minKnownHours && hours >= minUsualHours
+}
+
+// minUsualHours is how many usual hours a week has at least. Of a program with
+// fewer, a silence of weeks would say nothing.
+const minUsualHours = 2
+
+const (
+	// certainty bounds what four weeks can teach: an event in each of them may
+	// still fail to happen now and then.
+	certainty = 0.9
+	// frequentEvents is the number of events a week from which on the full
+	// evidence is asked for. Rarer events begin fewer silences, so that each may
+	// be believed sooner for the same number of false ones a quarter.
+	frequentEvents = 18
+	// minEvidence is the share of the evidence that is asked for at the least,
+	// and minNightEvidence the same where nothing happens at night: the hours of
+	// a day's work depend on one another.
+	minEvidence      = 0.57
+	minNightEvidence = 0.75
+	// nightHours is how long a night off is, and nightShare the share of the
+	// events that it may hold.
+	nightHours = 8
+	nightShare = 0.02
+	// dayOffMargin and dayOffShare are what must be missed beyond a usual day
+	// where a day off is plausible: after it, somebody has to come and start.
+	dayOffMargin = 0.8
+	dayOffShare  = 0.1
+)
+
+// Limit is how many usual hours have to be missed before the silence says that
+// something is wrong. It follows from the program's own week:
+//
+//   - By chance alone such a silence has to be as unlikely as the evidence asks.
+//     Where an event is certain in a usual hour, each missed one says much; where
+//     it is rare, little.
+//   - A program that rests at night is run by people, and people have holidays:
+//     a whole usual day has to be missed, and a part of the next.
+//   - Everywhere else it is at least the evidence's MinHours.
+func (s *Silence) Limit(e Evidence) float64 {
+	week := summarize(&s.Usual)
+	if week.hours == 0 {
+		return math.Inf(1)
+	}
+	frequency := min(1, s.eventsPerWeek()/frequentEvents)
+	if week.restsAtNight() {
+		asked := e.Nats * max(minNightEvidence, frequency)
+		return max(asked/week.natsByPair, dayOffMargin+(1+dayOffShare)*week.usualDay)
+	}
+	asked := e.Nats * max(minEvidence, frequency)
+	return max(asked/week.nats, e.MinHours*week.density)
+}
+
+// week is what the shares of its 168 hours say of a program's week.
+type week struct {
+	hours      float64 // usual hours in a week
+	nats       float64 // how unlikely one usual hour without an event is, on average
+	natsByPair float64 // the same if two hours in a row share one event, as after a change to summer time
+	density    float64 // the share of a usual hour, on average
+	usualDay   float64 // usual hours of a day, on average over usual hours
+	byHour     [hoursPerDay]float64
+}
+
+func summarize(usual *[HoursPerWeek]float32) (w week) {
+	var byPair [2]float64
+	day := 0.0
+	for hour, share := range usual {
+		p, next := float64(share), float64(usual[(hour+1)%HoursPerWeek])
+		w.hours += p
+		w.nats -= math.Log1p(-certainty * p)
+		byPair[hour%2] -= math.Log1p(-certainty * min(1, p+next))
+		w.density += p * p
+		w.byHour[hour%hoursPerDay] += p
+		if day += p; hour%hoursPerDay == hoursPerDay-1 {
+			w.usualDay, day = w.usualDay+day*day, 0
+		}
+	}
+	if w.hours > 0 {
+		w.natsByPair = max(w.nats, byPair[0], byPair[1]) / w.hours
+		w.nats /= w.hours
+		w.density /= w.hours
+		w.usualDay /= w.hours
+	}
+	return w
+}
+
+// restsAtNight reports whether nothing happens in some eight hours of the day.
+func (w *week) restsAtNight() bool {
+	for first := range hoursPerDay {
+		sum := 0.0
+		for i := range nightHours {
+			sum += w.byHour[(first+i)%hoursPerDay]
+		}
+		if sum <= nightShare*w.hours {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Silence) eventsPerWeek() float64 {
+	return float64(s.Events) / max(1, float64(s.Hours)) * HoursPerWeek
+}
+
+const (
+	// minEntered is how many customers must have come since the last event at
+	// the least for a silence to concern anybody.
+	minEntered = 5
+	// falseQuarters is in how many quarters chance alone may once reach
+	// EnteredLimit, and weeksPerQuarter what a quarter is.
+	falseQuarters   = 10
+	weeksPerQuarter = 13
+	// minDropOut and maxDropOut bound the share of customers for whom the event
+	// never happens, beyond which four weeks teach nothing reliable.
+	minDropOut = 0.02
+	maxDropOut = 0.6
+)
+
+// EnteredLimit is how many customers have to come in a row without the event
+// before that is no chance. Where a third of them usually drop out, six in a row
+// say as much as two where a tenth does.
+func (s *Silence) EnteredLimit() int {
+	entered, events := float64(s.Entered), float64(s.Events)
+	dropOut := min(max((entered-events+1)/(entered+2), minDropOut), maxDropOut)
+	eventsPerQuarter := s.eventsPerWeek() * weeksPerQuarter
+	nats := math.Log(max(1, falseQuarters*eventsPerQuarter))
+	return max(minEntered, int(math.Ceil(nats/-math.Log(dropOut))))
+}
