@@ -31,5 +31,5 @@ func ReadSection(path, name string) (Section, error) {
 
 // Replace writes the document with another text in the section.
 func (s Section) Replace(text string) error {
-	return os.WriteFile(s.path, []byte(s.before+text+s.after), 0o644)
+	return os.WriteFile(s.path, []byte(s.before+text+s.after), 0o600)
 }
