@@ -12,10 +12,10 @@ RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
 # For the tests of one package; go's own ten minutes are few for a slow machine.
 TIMEOUT := 20m
 
-# The modules below tools/ whose programs the linting and the end-to-end tests run.
-TOOLS := prometheus lint alertmanager pint victoriametrics toxiproxy
+# The modules below tools/ whose programs the end-to-end tests run.
+TOOLS := prometheus alertmanager pint victoriametrics toxiproxy
 
-.PHONY: help build test vet unit e2e lint tools $(TOOLS:%=tool-%) bench rules docs soak demo stack release lines clean
+.PHONY: help build test vet unit e2e lint tools tool-lint $(TOOLS:%=tool-%) bench rules docs soak demo stack release lines clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
@@ -23,21 +23,24 @@ help: ## list these targets
 build: ## the static binary, ./yativo-card-exporter
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o yativo-card-exporter .
 
-# The tools are built at low priority beside the unit tests, which need none. A
-# failure lets the later stages run, so that one run tells everything.
+# What needs no attention runs at low priority in the background: the building
+# of tools beside the unit tests, and the linter, which takes minutes to build,
+# beside the end-to-end tests, which mostly wait. A failure lets the later stages
+# run, so that one run tells everything.
 test: vet ## every test and every linter
 	@failed=; \
 	stage() { echo "== $$1  $$2$$3"; $(MAKE) --no-print-directory $$2 || failed="$$failed $$2"; }; \
-	nice $(MAKE) -j --no-print-directory tools & tools=$$!; \
-	trap 'kill $$tools 2>/dev/null' INT TERM; \
-	stage 2/4 unit '; in the background the tools of the next stages (about 10 minutes on a new machine, nothing later)'; \
-	wait $$tools; \
-	stage 3/4 lint; \
-	stage 4/4 e2e ': the real binary, the real Prometheus (about 3 minutes; what fails is printed at the end)'; \
+	nice $(MAKE) -j --no-print-directory tools & background=$$!; \
+	trap 'kill $$background 2>/dev/null' INT TERM; \
+	stage 2/3 unit '; in the background the tools of the next stage (about 8 minutes on a new machine, nothing later)'; \
+	wait $$background; \
+	nice -n 19 $(MAKE) --no-print-directory lint & background=$$!; \
+	stage 3/3 e2e ': the real binary, the real Prometheus; in the background golangci-lint (about 3 minutes; what fails is printed at the end)'; \
+	wait $$background || failed="$$failed lint"; \
 	test -z "$$failed" || { echo "== FAILED:$$failed (alone: make$$failed)"; exit 1; }
 
 vet:
-	@echo '== 1/4  gofmt and go vet'
+	@echo '== 1/3  gofmt and go vet'
 	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 	@go vet -tags e2e ./...
 
@@ -53,12 +56,12 @@ e2e: tools ## the tests that run the real binary against real tools
 lint: tool-lint ## golangci-lint, as configured in .golangci.yml
 	.tools/golangci-lint run ./...
 
-tools: $(TOOLS:%=tool-%) ## Prometheus, Alertmanager and the linters, into .tools/
+tools: $(TOOLS:%=tool-%) ## Prometheus, Alertmanager and what else the tests run, into .tools/
 
 # `go tool` takes no build tags, so the tools are plain binaries. Go sees itself
 # what is up to date. Its temporary folder is beside the target, so that a new
 # binary is put in its place by a rename, whole, even where two builds meet.
-$(TOOLS:%=tool-%): tool-%:
+tool-lint $(TOOLS:%=tool-%): tool-%:
 	@mkdir -p .tools
 	@GOTMPDIR='$(CURDIR)/.tools' GOWORK=off CGO_ENABLED=0 go build -C tools/$* -trimpath $(FLAGS) -ldflags '-s -w' -o '$(CURDIR)/.tools/' tool
 
@@ -85,7 +88,7 @@ soak: tools ## half an hour of random troubles against the real binary (SOAK_DUR
 demo: ## the exporter against its embedded sandbox, on loopback
 	go run . demo $(ARGS)
 
-stack: tools ## sandbox, exporter, real Prometheus and Alertmanager; pages are printed here (SCENARIO=kyc-stall)
+stack: tool-prometheus tool-alertmanager ## sandbox, exporter, real Prometheus and Alertmanager; pages are printed here (SCENARIO=kyc-stall)
 	go run ./tools/stack -scenario $(or $(SCENARIO),kyc-stall)
 
 release: ## static binaries with checksums, into dist/
