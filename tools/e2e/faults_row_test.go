@@ -3,16 +3,12 @@
 package e2e_test
 
 import (
-	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"yativo-card-exporter/internal/sandbox"
 )
@@ -66,15 +62,6 @@ type row struct {
 	// outlasts says that the exporter goes on waiting after the fault, for as
 	// long as the API asked, so that the test does not wait for its recovery.
 	outlasts bool
-}
-
-// effect is what a fault does that can be told in a few words.
-type effect struct {
-	reason   string        // of failed refreshes, beside breaker_open; "" if none fails
-	says     string        // the log's words, after the operation
-	breaker  bool          // it opens
-	requests int           // to the API, in one refresh, at the most
-	wait     time.Duration // that the API asked for
 }
 
 // place is where the API is to be had.
@@ -235,67 +222,6 @@ func (r row) holds(now, before series) error {
 	return nil
 }
 
-// effect is what an exporter shows of its fault, its log from an offset on.
-func (s *scene) effect(t *testing.T, before, during series, quiet int) (e effect) {
-	t.Helper()
-	var reasons []string
-	for name, value := range refreshFailures(during) {
-		if value == before[name] {
-			continue
-		}
-		reason := strings.TrimSuffix(strings.TrimPrefix(name, `yativo_exporter_refresh_failures_total{reason="`), `"}`)
-		if reason != "breaker_open" {
-			reasons = append(reasons, reason)
-		}
-	}
-	slices.Sort(reasons)
-	e.reason = strings.Join(reasons, ", ")
-	opened := `yativo_api_circuit_breaker_transitions_total{to="open"}`
-	e.breaker = during[opened] > before[opened]
-	if e.reason == "" {
-		return e
-	}
-	// The metrics may be read before the line that was written earlier.
-	eventually(t, faultSlack, "the log tells the reason", func() error {
-		for _, line := range logLines(t, s.Stderr.String()[quiet:]) {
-			if line.Msg == "failed" {
-				_, e.says, _ = strings.Cut(line.Err, ": ")
-				return nil
-			}
-		}
-		return errors.New("no refresh is said to have failed")
-	})
-	return e
-}
-
-// judge compares what was seen with what is wanted.
-func (r row) judge(t *testing.T, seen *effect, requests, refreshes float64) {
-	t.Helper()
-	// One more refresh is under way.
-	if requests > float64(r.want.requests)*(refreshes+1) {
-		t.Errorf("%v requests in %v refreshes and the next, want at most %d in each", requests, refreshes, r.want.requests)
-	}
-	seen.requests = r.want.requests
-	if *seen != r.want {
-		t.Errorf("the fault shows\n  %+v, want\n  %+v", *seen, r.want)
-	}
-}
-
-// requests are those since the fault began, as the exporter counts them or, if
-// it counts too few, as they arrived.
-func (s *scene) requests(before, now series) (sent float64) {
-	for name, value := range now {
-		if strings.HasPrefix(name, "yativo_api_requests_total{") {
-			sent += value - before[name]
-		}
-	}
-	arrived := 0
-	for _, n := range s.api.Counters().Arrived {
-		arrived += n
-	}
-	return max(sent, float64(arrived))
-}
-
 // timedScrape scrapes and says how long it took.
 func (e *exporter) timedScrape(t *testing.T, to *series) time.Duration {
 	t.Helper()
@@ -315,43 +241,6 @@ func (e *exporter) timedScrape(t *testing.T, to *series) time.Duration {
 func latestMedian(all []time.Duration) time.Duration {
 	latest := slices.Sorted(slices.Values(all[max(0, len(all)-scrapesJudged):]))
 	return latest[len(latest)/2]
-}
-
-// logLine is a line of the exporter's log.
-type logLine struct {
-	Level, Msg, What, Reason, Err string
-}
-
-func logLines(t *testing.T, log string) (lines []logLine) {
-	t.Helper()
-	if strings.Contains(log, "\x1b") || strings.Contains(log, `\u001b`) || !utf8.ValidString(log) {
-		t.Errorf("the log holds what a terminal would obey: %q", log)
-	}
-	for text := range strings.Lines(log) {
-		var line logLine
-		if strings.HasSuffix(text, "\n") {
-			if err := json.Unmarshal([]byte(text), &line); err != nil {
-				t.Fatalf("a line of the log is no JSON: %q", text)
-			}
-			lines = append(lines, line)
-		}
-	}
-	return lines
-}
-
-// oneLineEach objects to a log that says the same thing twice.
-func oneLineEach(t *testing.T, lines []logLine) {
-	t.Helper()
-	said := map[logLine]int{}
-	for _, line := range lines {
-		line.Err = ""
-		said[line]++
-	}
-	for _, line := range slices.SortedFunc(maps.Keys(said), func(a, b logLine) int { return cmp.Compare(a.Reason, b.Reason) }) {
-		if said[line] > 1 {
-			t.Errorf("the log says %d times: %+v", said[line], line)
-		}
-	}
 }
 
 func breakerState(state string) string {
