@@ -28,14 +28,14 @@ func newBreaker(failures uint32, cooldown time.Duration, m *metrics, logger *slo
 			m.breakerTransitions.WithLabelValues(stateLabel(to)).Inc()
 			logger.Debug("the circuit breaker changed", "from", stateLabel(from), "to", stateLabel(to))
 		},
-		IsSuccessful: serviceIsUp,
-		IsExcluded:   saysNothing,
+		IsSuccessful: isSuccessful,
+		IsExcluded:   isExcluded,
 	})}
 }
 
-// serviceIsUp reports whether an attempt that ended with err shows a working
+// isSuccessful reports whether an attempt that ended with err shows a working
 // service: it answered, even if it refused.
-func serviceIsUp(err error) bool {
+func isSuccessful(err error) bool {
 	var apiErr *Error
 	if err == nil || !errors.As(err, &apiErr) {
 		return err == nil
@@ -48,10 +48,10 @@ func serviceIsUp(err error) bool {
 	}
 }
 
-// saysNothing reports whether an attempt that ended with err tells neither that
+// isExcluded reports whether an attempt that ended with err tells neither that
 // the service is up nor that it is down: the caller gave up, or the quota is
 // used up, which is waited for in front of the breaker.
-func saysNothing(err error) bool {
+func isExcluded(err error) bool {
 	if apiErr, ok := errors.AsType[*Error](err); ok {
 		return apiErr.Reason == ReasonRateLimited
 	}
