@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -52,8 +53,10 @@ type Refresher struct {
 
 	schedule   balanceSchedule
 	emptySince time.Time // when the list was first found empty that was not before
-	refreshLog failureLog
-	balanceLog failureLog
+
+	refreshLog          failureLog
+	balanceLog          failureLog
+	loggedDiscrepancies []string
 }
 
 // NewRefresher makes a refresher that has no snapshot yet.
@@ -111,9 +114,21 @@ func (r *Refresher) Refresh(ctx context.Context) {
 	r.publish()
 	// A log may block, so it comes after what it tells of is shown.
 	r.refreshLog.note(o.err)
+	r.logDiscrepancy()
 	if r.up && o.balances != balancesUntried {
 		r.balanceLog.note(o.balancesErr)
 	}
+}
+
+// logDiscrepancy tells once of each kind: one may last.
+func (r *Refresher) logDiscrepancy() {
+	c := r.customers
+	if c.Discrepancy == "" || slices.Contains(r.loggedDiscrepancies, c.Discrepancy) {
+		return
+	}
+	r.loggedDiscrepancies = append(r.loggedDiscrepancies, c.Discrepancy)
+	r.options.Logger.Info("the customers listed and the API's total disagreed; what the last walk listed is shown",
+		"looks_like", c.Discrepancy, "total", c.Total, "missing", c.Missing)
 }
 
 // refresh renews the customers and, when they are due, the balances. A walk

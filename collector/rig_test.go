@@ -37,12 +37,15 @@ type rig struct {
 	api *sandbox.Sandbox
 	reg *prometheus.Registry
 	log *logBuffer
+
+	tracker *onboarding.Tracker
 }
 
 // settings are what a test may change before the rig is made.
 type settings struct {
 	client    apiclient.Options
 	refresher collector.Options
+	stateFile string
 }
 
 // newRig makes an exporter with the defaults of the configuration, but for the
@@ -79,7 +82,7 @@ func newRig(tb testing.TB, api *sandbox.Sandbox, change func(*settings)) *rig {
 		tb.Fatal(err)
 	}
 	tracker, err := onboarding.Open(onboarding.Options{
-		Thresholds: onboarding.DefaultThresholds(), RefreshInterval: s.refresher.RefreshInterval, Logger: logger, Registerer: r.reg,
+		Thresholds: onboarding.DefaultThresholds(), RefreshInterval: s.refresher.RefreshInterval, Path: s.stateFile, Logger: logger, Registerer: r.reg,
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -87,7 +90,7 @@ func newRig(tb testing.TB, api *sandbox.Sandbox, change func(*settings)) *rig {
 	if s.refresher.Client == nil {
 		s.refresher.Client = client
 	}
-	s.refresher.Tracker = tracker
+	r.tracker, s.refresher.Tracker = tracker, tracker
 	r.Refresher = collector.NewRefresher(s.refresher)
 	r.reg.MustRegister(r.Refresher)
 	return r

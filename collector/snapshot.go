@@ -25,6 +25,10 @@ type Customers struct {
 	Duplicates int // rows seen twice
 	Missing    int // customers short of Total; negative if there are more
 	Onboarding *onboarding.Report
+
+	// Discrepancy is why rows and Total did not agree in the first walk, by the
+	// looks of it, or do not yet; "" if they did.
+	Discrepancy string
 }
 
 // Balances is what a walk with balances says of them. It is immutable.

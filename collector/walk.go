@@ -13,28 +13,34 @@ const (
 	// maxWalks bounds how often one refresh walks until the rows add up.
 	maxWalks = 3
 
-	// emptyListDoubt is for how long the list must be empty before a program
-	// of more than fewCustomers is believed to have none: an API in trouble may
-	// answer so too, and all of them would be gone, and every alert on them over.
-	emptyListDoubt = time.Hour
-	fewCustomers   = 10
+	// An API in trouble may list nobody, and all customers would be gone, and
+	// every alert on them over. So a program that had customers has to be empty
+	// for emptyListDoubt until that is believed; one of up to fewCustomers, which
+	// people may well remove, for shortEmptyListDoubt.
+	emptyListDoubt      = time.Hour
+	shortEmptyListDoubt = 5 * time.Minute
+	fewCustomers        = 10
 )
 
-// walk reads the list until it adds up, or nearly so, and keeps the result.
+// walk reads the list until it adds up, or nearly so, and keeps the result. The
+// first walk may fetch several pages at once; a repeated one does not, so that
+// sign-ups hide nobody from it.
 func (r *Refresher) walk(ctx context.Context, withBalances bool) error {
 	start := time.Now()
+	discrepancy := ""
 	for walks := 1; ; walks++ {
 		walk := r.options.Tracker.Begin(time.Now())
 		f := newFold(walk, withBalances, r.balances)
-		err := r.read(ctx, f, withBalances)
+		oneAtATime := walks > 1
+		err := r.read(ctx, f, apiclient.WalkOptions{Balances: withBalances, OneAtATime: oneAtATime})
 		if err == nil && f.worthRepeating() && r.mayWalkAgain(walks, f.gap(), time.Since(start)) {
 			walk.Discard()
-			r.options.Logger.Debug("the pages do not add up, walking again", "rows", f.customers, "total", f.total)
+			discrepancy = f.likelyCause(oneAtATime)
 			continue
 		}
 		if err == nil && !f.tolerable() {
-			err = incomplete("%d walks brought %d distinct customers where the API counts %d; the list may be changing faster than it can be read",
-				walks, f.customers, f.total)
+			err = incomplete("%d walks brought %d distinct customers where the API counts %d; it looks like %s",
+				walks, f.customers, f.total, f.likelyCause(oneAtATime))
 		}
 		if err == nil {
 			err = r.doubtEmptyList(f.total, start)
@@ -43,6 +49,10 @@ func (r *Refresher) walk(ctx context.Context, withBalances bool) error {
 			walk.Discard()
 			return err
 		}
+		if f.isListedPastTotal() {
+			discrepancy = f.likelyCause(oneAtATime)
+		}
+		f.counts.Discrepancy = discrepancy
 		end := time.Now()
 		if f.withBalances && f.balances.differ(r.balances) {
 			walk.BalancesDiffer()
@@ -55,8 +65,8 @@ func (r *Refresher) walk(ctx context.Context, withBalances bool) error {
 
 // read folds the pages of one walk until the last, or until the fold has had
 // enough of them.
-func (r *Refresher) read(ctx context.Context, f *fold, withBalances bool) error {
-	for page, err := range r.options.Client.Walk(ctx, apiclient.WalkOptions{Balances: withBalances}) {
+func (r *Refresher) read(ctx context.Context, f *fold, o apiclient.WalkOptions) error {
+	for page, err := range r.options.Client.Walk(ctx, o) {
 		if err != nil {
 			return err
 		}
@@ -95,20 +105,29 @@ func (r *Refresher) mayWalkAgain(walks, gap int, took time.Duration) bool {
 	return walks < 2 && gap != 0 || walks < maxWalks && took < r.options.RefreshInterval
 }
 
-// doubtEmptyList objects to a list that has become empty, for emptyListDoubt.
+// doubtEmptyList objects for a while to a list that has become empty. After a
+// start, what the tracker remembers tells that there were customers.
 func (r *Refresher) doubtEmptyList(total int, now time.Time) error {
-	if total > 0 || r.customers.Total <= fewCustomers {
+	known := r.customers.Total
+	if r.customers.At.IsZero() {
+		known = r.options.Tracker.Tracked()
+	}
+	if total > 0 || known == 0 {
 		r.emptySince = time.Time{}
 		return nil
 	}
 	if r.emptySince.IsZero() {
 		r.emptySince = now
 	}
-	if now.Sub(r.emptySince) >= emptyListDoubt {
+	doubt := emptyListDoubt
+	if known <= fewCustomers {
+		doubt = shortEmptyListDoubt
+	}
+	if now.Sub(r.emptySince) >= doubt {
 		return nil
 	}
 	return incomplete("the API lists nobody where there were %d customers; if the program is not empty, ask Yativo, and if it is, this ends within %s",
-		r.customers.Total, emptyListDoubt)
+		known, doubt)
 }
 
 func incomplete(format string, args ...any) error {

@@ -312,53 +312,6 @@ func TestAnEmptyPageExcusesNobody(t *testing.T) {
 	}
 }
 
-// A program that seems to have lost everybody keeps its last snapshot for an
-// hour; one that had few customers, or none before, is believed at once.
-func TestAnEmptyListIsDoubted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := sandbox.New(sandbox.Options{Seed: 4, Customers: 87, Quota: -1})
-		r := newRig(t, api, nil)
-		defer r.run()()
-		wait(time.Minute + time.Second)
-		nobody := sandbox.Body(`{"success":true,"data":{"customers":[],"total":0,"balances_included":true}}`).On(sandbox.CustomersEndpoint)
-		remove := api.InjectFault(nobody)
-		wait(10 * time.Minute)
-		r.want("yativo_up", "", 0)
-		r.wantCounts(api.Truth().Counts)
-		remove()
-		wait(time.Minute)
-		r.want("yativo_up", "", 1)
-		r.want("yativo_card_status_transitions_total", "from=active,to=gone", 0)
-
-		api.InjectFault(nobody)
-		wait(50 * time.Minute)
-		r.want("yativo_up", "", 0)
-		wait(11 * time.Minute)
-		r.want("yativo_up", "", 1)
-		r.want("yativo_exporter_upstream_customers", "", 0)
-		if got := r.failures(); got["incomplete"] < 60 || len(got) != 1 {
-			t.Errorf("failures %v", got)
-		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		api := sandbox.New(sandbox.Options{Quota: -1})
-		r := newRig(t, api, everyRefresh)
-		r.refresh()
-		r.want("yativo_up", "", 1)
-		for _, id := range []string{"a", "b"} {
-			api.Add(customer(id, onboarding.KYCInitiated))
-		}
-		wait(time.Minute)
-		r.refresh()
-		api.Remove("a")
-		api.Remove("b")
-		wait(time.Minute)
-		r.refresh()
-		r.want("yativo_up", "", 1)
-		r.want("yativo_exporter_upstream_customers", "", 0)
-	})
-}
-
 // Where pages are tiny, a sign-up moves a whole page on: what repeats the page
 // before is not the end of the list.
 func TestSignUpsBetweenTinyPages(t *testing.T) {

@@ -103,6 +103,16 @@ func Open(o Options) (*Tracker, error) {
 	return t, nil
 }
 
+// Tracked is how many customers are remembered and not gone.
+func (t *Tracker) Tracked() (customers int) {
+	for _, c := range t.customers {
+		if !c.has(gone) {
+			customers++
+		}
+	}
+	return customers
+}
+
 // Close discards a walk under way, tries once more to write what a failing
 // disk refused, and releases the state file. It waits for a disk that hangs for
 // a few seconds only.
