@@ -30,10 +30,11 @@ var quietDashboardQueries = map[string]string{
 	" offset 24h":                   "there is no day before",
 	"[1w:1m]":                       "there need not be a full minute before",
 	"topk(1, (max by (flow_status)": "whether a step is out of the ordinary depends on the moment",
-	"> 0)\nunless on () (max by (flow_status)": "and so does whether none is",
-	"nobody is stuck":                          "somebody may be, from the first scrape on",
-	"(yativo_card_missed_advances":             "the rhythm takes weeks to learn",
-	"(yativo_card_cohort_":                     "and so does what is usual for a cohort",
+	"> 0)\nunless on () (max by (flow_status)":   "and so does whether none is",
+	"nobody is stuck":                            "somebody may be, from the first scrape on",
+	"(yativo_card_missed_advances":               "the rhythm takes weeks to learn",
+	"yativo_card_status_duration_seconds_bucket": "nobody need leave a step while it stands still",
+	"(yativo_card_cohort_":                       "and so does what is usual for a cohort",
 }
 
 // learnedMetrics are absent until weeks have shown the program's rhythm.
