@@ -41,7 +41,7 @@ func Command(args []string, stdout, stderr io.Writer) int {
 		p.Jobs = jobs
 		return nil
 	})
-	set.Func("format", fmt.Sprintf("`%s|%s`: a rule file, which Mimir's ruler takes too, or a PrometheusRule object (default %q)", FormatPrometheus, FormatOperator, p.Format), func(s string) error {
+	set.Func("format", fmt.Sprintf("`%s|%s`: a rule file, or a PrometheusRule object (default %q)", FormatPrometheus, FormatOperator, p.Format), func(s string) error {
 		p.Format = Format(s)
 		return nil
 	})

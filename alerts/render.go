@@ -26,7 +26,7 @@ var files embed.FS
 // Format is the form in which Render writes the rules.
 type Format string
 
-// The formats. Prometheus' rule files are also what Mimir's ruler takes.
+// The formats.
 const (
 	FormatPrometheus Format = "prometheus"
 	FormatOperator   Format = "operator" // A PrometheusRule object.
