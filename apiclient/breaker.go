@@ -28,14 +28,14 @@ func newBreaker(failures uint32, cooldown time.Duration, m *metrics, logger *slo
 			m.breakerTransitions.WithLabelValues(stateLabel(to)).Inc()
 			logger.Debug("the circuit breaker changed", "from", stateLabel(from), "to", stateLabel(to))
 		},
-		IsSuccessful: isSuccessful,
-		IsExcluded:   isExcluded,
+		IsSuccessful: serviceIsUp,
+		IsExcluded:   saysNothing,
 	})}
 }
 
-// isSuccessful reports whether an attempt that ended with err shows a working
+// serviceIsUp reports whether an attempt that ended with err shows a working
 // service: it answered, even if it refused.
-func isSuccessful(err error) bool {
+func serviceIsUp(err error) bool {
 	var apiErr *Error
 	if err == nil || !errors.As(err, &apiErr) {
 		return err == nil
@@ -48,10 +48,10 @@ func isSuccessful(err error) bool {
 	}
 }
 
-// isExcluded reports whether an attempt that ended with err tells neither that
+// saysNothing reports whether an attempt that ended with err tells neither that
 // the service is up nor that it is down: the caller gave up, or the quota is
 // used up, which is waited for in front of the breaker.
-func isExcluded(err error) bool {
+func saysNothing(err error) bool {
 	if apiErr, ok := errors.AsType[*Error](err); ok {
 		return apiErr.Reason == ReasonRateLimited
 	}

@@ -19,7 +19,7 @@ import (
 const haste = 10000
 
 // chain is all that stands between the API and whoever is paged, for real:
-// sandbox, exporter, Prometheus, Alertmanager, a receiver.
+// sandbox, exporter, Prometheus or another engine, Alertmanager, a receiver.
 type chain struct {
 	t          *testing.T
 	api        *sandbox.Sandbox
@@ -32,6 +32,20 @@ type chain struct {
 }
 
 func startChain(t *testing.T, scenario sandbox.Scenario) *chain {
+	t.Helper()
+	c := startChainEnds(t, scenario)
+	rules := writeFile(t, t.TempDir(), "rules.yml", renderRehearsal(t, haste))
+	c.prometheus = startPrometheus(t, fmt.Sprintf(`
+  - {job_name: yativo-card-exporter, static_configs: [{targets: [%q]}]}
+rule_files: [%q]
+alerting:
+  alertmanagers: [{static_configs: [{targets: [%q]}]}]
+`, c.exporter.address, rules, strings.TrimPrefix(c.manager.url, "http://")))
+	return c
+}
+
+// startChainEnds starts all but what scrapes the exporter and evaluates the rules.
+func startChainEnds(t *testing.T, scenario sandbox.Scenario) *chain {
 	t.Helper()
 	c := &chain{t: t, began: time.Now(), skipped: &atomic.Int64{}, held: &atomic.Int64{}}
 	c.api = sandbox.New(sandbox.Options{
@@ -52,13 +66,6 @@ func startChain(t *testing.T, scenario sandbox.Scenario) *chain {
 	}))
 	c.exporter.awaitReady()
 	c.manager = startAlertmanager(t, "group_wait: 30s", "group_wait: 1s", "group_interval: 5m", "group_interval: 5s")
-	rules := writeFile(t, t.TempDir(), "rules.yml", renderRehearsal(t, haste))
-	c.prometheus = startPrometheus(t, fmt.Sprintf(`
-  - {job_name: yativo-card-exporter, static_configs: [{targets: [%q]}]}
-rule_files: [%q]
-alerting:
-  alertmanagers: [{static_configs: [{targets: [%q]}]}]
-`, c.exporter.address, rules, strings.TrimPrefix(c.manager.url, "http://")))
 	return c
 }
 

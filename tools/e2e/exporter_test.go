@@ -101,8 +101,12 @@ func startProcess(t *testing.T, wrapper []string, env settings) *process {
 // listenAddress waits until a process logs the address that it listens on.
 func listenAddress(t *testing.T, p *process) string {
 	t.Helper()
-	logged := regexp.MustCompile(`"address":"(127\.0\.0\.1:[1-9]\d*)"`)
-	var address string
+	return awaitLogged(t, p, regexp.MustCompile(`"address":"(127\.0\.0\.1:[1-9]\d*)"`))
+}
+
+// awaitLogged returns the address of 127.0.0.1 that a process logs.
+func awaitLogged(t *testing.T, p *process, logged *regexp.Regexp) (address string) {
+	t.Helper()
 	eventually(t, 30*time.Second, "the log tells the listen address", func() error {
 		select {
 		case <-p.Ended():
