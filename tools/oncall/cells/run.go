@@ -111,10 +111,10 @@ func (c Cell) run(ctx context.Context, content []byte, seed uint64) (Outcome, er
 	return c.outcome(program, reached(customers, c.Through), firings)
 }
 
-// keepDropOuts is how long drop-outs stay in the list: until they are abandoned,
-// and longer where the program is small enough for that to cost little.
+// keepDropOuts is how long drop-outs stay in the list: longer than any silence,
+// and the longer where the program is small enough for that to cost little.
 func (c Cell) keepDropOuts() time.Duration {
-	return max(8*day, min(90*day, time.Duration(1500/c.Program.SignUpsPerDay*float64(day))))
+	return max(5*day, min(90*day, time.Duration(400/c.Program.SignUpsPerDay*float64(day))))
 }
 
 // keepFrom is since when those who drop out stay for good where something
@@ -123,7 +123,7 @@ func (c Cell) keepFrom() int64 {
 	if c.Cure == 0 {
 		return 0
 	}
-	return model.At(c.From - 8*day)
+	return model.At(c.From - 5*day)
 }
 
 // reached is when customers reached a status.
