@@ -3,7 +3,6 @@ package onboarding
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,7 +17,7 @@ type stateFile struct {
 	path    string
 	file    *os.File
 	written fs.FileInfo // what the file is since this process last wrote it
-	whole   bool        // the file is a valid one, worth keeping as the previous
+	valid   bool        // the file is a whole one, worth keeping as the previous
 }
 
 // openStateFile opens and locks the file, or makes an empty one. It touches
@@ -68,8 +67,8 @@ func openLocked(path string) (*os.File, error) {
 		if err := lock(file); err != nil {
 			return nil, errors.Join(err, file.Close())
 		}
-		there, err := os.Stat(path)
-		if err == nil && os.SameFile(there, info) {
+		current, err := os.Stat(path)
+		if err == nil && os.SameFile(current, info) {
 			return file, nil
 		}
 		if err := file.Close(); err != nil {
@@ -93,99 +92,28 @@ func lock(file *os.File) error {
 	}
 }
 
-// draft is where a new file is written before it takes the old one's place.
-// The lock on the old one keeps others off it.
-func (s *stateFile) draft() string { return s.path + ".new" }
-
-// previous is the file before the last write.
-func (s *stateFile) previous() string { return s.path + ".previous" }
-
-// create makes the draft. What lies there is removed rather than opened: it may
-// be a link that somebody planted.
-func (s *stateFile) create() (*os.File, error) {
-	if err := os.Remove(s.draft()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return os.OpenFile(s.draft(), os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
-}
-
-// replace puts a new file in the place of the old one. A file that took its
-// place meanwhile belongs to somebody else and is left alone.
-func (s *stateFile) replace(content io.Reader) error {
-	changed, err := s.check()
-	if err != nil {
-		return err
-	}
-	draft, err := s.create()
-	if err != nil {
-		return err
-	}
-	if _, err = io.Copy(draft, content); err == nil {
-		err = errors.Join(lock(draft), draft.Sync())
-	}
-	if err == nil && changed == nil && s.whole {
-		err = s.keepPrevious()
-	}
-	if err == nil {
-		err = os.Rename(s.draft(), s.path)
-	}
-	if err != nil {
-		return errors.Join(err, draft.Close(), os.Remove(s.draft()))
-	}
-	old := s.file
-	s.file, s.whole = draft, true
-	s.written, err = draft.Stat()
-	return errors.Join(changed, err, syncFolder(filepath.Dir(s.path)), old.Close())
-}
-
-// check finds out whether the path still names the file, and what this process
-// wrote is still what is in it. A file that was removed is written again.
-func (s *stateFile) check() (changed, err error) {
-	there, err := os.Stat(s.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil //nolint:nilnil // neither in somebody else's hands nor changed
-	case err != nil:
-		return nil, err
-	case !os.SameFile(there, s.written):
-		return nil, errors.New("another file has taken its place; restart the exporter to go on with that one")
-	case there.Size() != s.written.Size() || !there.ModTime().Equal(s.written.ModTime()):
-		return errors.New("something else changed it; it was written again"), nil
-	}
-	return nil, nil //nolint:nilnil // as it should be
-}
-
-// keepPrevious gives the present file a second name. Where there are no links it
-// loses its first one, which the new file takes at once.
-func (s *stateFile) keepPrevious() error {
-	if err := os.Remove(s.previous()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	err := os.Link(s.path, s.previous())
-	if err == nil || errors.Is(err, fs.ErrNotExist) { // it was removed: there is nothing to keep
-		return nil
-	}
-	return os.Rename(s.path, s.previous())
-}
-
 // read returns what the file holds, or the one before if it is damaged, and what
 // is wrong with it. It returns no state if there is none, or none that is whole.
+// It reads the one before only then, since two of a million customers would take
+// much memory.
 func (s *stateFile) read() (found *state, damage, err error) {
+	found, err = readState(s.path)
+	if !errors.Is(err, errCorrupt) {
+		s.valid = err == nil
+		return found, nil, err
+	}
 	previous, previousErr := readState(s.previous())
-	if s.written.Size() == 0 && errors.Is(previousErr, fs.ErrNotExist) {
+	switch {
+	case previousErr == nil:
+		return previous, err, nil
+	case errors.Is(previousErr, errCorrupt):
+		return nil, err, nil
+	case !errors.Is(previousErr, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("it is damaged, and the one before it, %q: %w", s.previous(), previousErr)
+	case s.written.Size() == 0:
 		return nil, nil, nil
 	}
-	found, err = readState(s.path)
-	switch {
-	case err == nil:
-		s.whole = true
-		return found, nil, nil
-	case errors.Is(err, errCorrupt) && previousErr == nil:
-		return previous, err, nil
-	case errors.Is(err, errCorrupt):
-		return nil, err, nil
-	}
-	return nil, nil, err
+	return nil, err, nil
 }
 
 func readState(path string) (*state, error) {
@@ -205,7 +133,7 @@ func readState(path string) (*state, error) {
 func (s *stateFile) keepAside() (string, error) {
 	for n := 1; ; n++ {
 		aside := fmt.Sprintf("%s.corrupt-%d", s.path, n)
-		there, err := os.Lstat(aside)
+		existing, err := os.Lstat(aside)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			if os.Link(s.path, aside) == nil {
@@ -214,23 +142,10 @@ func (s *stateFile) keepAside() (string, error) {
 			return aside, os.Rename(s.path, aside) // a file system without links
 		case err != nil:
 			return "", err
-		case os.SameFile(there, s.written):
+		case os.SameFile(existing, s.written):
 			return aside, nil
 		}
 	}
-}
-
-// syncFolder makes a rename durable.
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	err = folder.Sync()
-	if errors.Is(err, syscall.EINVAL) {
-		err = nil // This file system knows no such thing.
-	}
-	return errors.Join(err, folder.Close())
 }
 
 func (s *stateFile) close() error { return s.file.Close() }

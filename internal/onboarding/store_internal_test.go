@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
+
+// disk is where a tracker writes to, in place of a file.
+type disk interface {
+	replace(content io.Reader) error
+}
 
 // hangingDisk takes what is written to it once it is released.
 type hangingDisk struct {
@@ -30,7 +36,7 @@ func (d *hangingDisk) replace(content io.Reader) error {
 }
 
 // trackerOn returns a tracker that writes to a disk.
-func trackerOn(t *testing.T, d *hangingDisk, log *bytes.Buffer) *Tracker {
+func trackerOn(t *testing.T, d disk, log *bytes.Buffer) *Tracker {
 	t.Helper()
 	tracker, err := Open(Options{
 		Thresholds: DefaultThresholds(), Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(log, nil)),
@@ -61,8 +67,8 @@ func TestHangingDiskStopsNoWalk(t *testing.T) {
 				t.Errorf("%d are tracked", report.Tracked)
 			}
 		}
-		if took := time.Since(begun); took != writeTimeout {
-			t.Errorf("three walks were held up for %v, want %v", took, writeTimeout)
+		if took := time.Since(begun); took != walkPatience {
+			t.Errorf("three walks were held up for %v, want %v", took, walkPatience)
 		}
 		if n := testutil.ToFloat64(tracker.metrics.stateErrors); n != 3 {
 			t.Errorf("%v state errors, want 3", n)
@@ -96,8 +102,8 @@ func TestHangingDiskDoesNotHoldUpTheEnd(t *testing.T) {
 		if err := tracker.Close(); !errors.Is(err, errHangs) {
 			t.Errorf("Close says %v", err)
 		}
-		if took := time.Since(begun); took != writeTimeout {
-			t.Errorf("Close took %v, want %v", took, writeTimeout)
+		if took := time.Since(begun); took != closePatience {
+			t.Errorf("Close took %v, want %v", took, closePatience)
 		}
 		close(disk.hangs)
 		synctest.Wait()
@@ -118,6 +124,111 @@ func TestTheEndWritesWhatADiskMissed(t *testing.T) {
 		}
 		if found, err := decode(&disk.written); err != nil || len(found.customers) != 2 {
 			t.Errorf("the disk holds %+v, %v; want both customers", found, err)
+		}
+	})
+}
+
+// slowDisk takes a while for each piece, and another to make a write durable.
+type slowDisk struct {
+	piece, sync time.Duration
+	err         error // of the write, at its end
+	written     bytes.Buffer
+}
+
+func (d *slowDisk) Write(b []byte) (int, error) {
+	time.Sleep(d.piece)
+	return d.written.Write(b)
+}
+
+func (d *slowDisk) replace(content io.Reader) error {
+	d.written.Reset()
+	_, err := io.Copy(d, content)
+	time.Sleep(d.sync)
+	return errors.Join(err, d.err)
+}
+
+// A disk that takes a large program's state slowly is waited for, since the walk
+// took far longer.
+func TestSlowDiskIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const customers = 20_000
+		disk := &slowDisk{piece: walkPatience - time.Second}
+		tracker := trackerOn(t, disk, &bytes.Buffer{})
+		w := tracker.Begin(time.Now())
+		for i := range customers {
+			w.Observe(Observation{ID: strconv.Itoa(i), Status: KYCInitiated})
+		}
+		begun := time.Now()
+		w.Commit(begun, true)
+		if took := time.Since(begun); took < 2*walkPatience {
+			t.Errorf("writing took %v only", took)
+		}
+		if n := testutil.ToFloat64(tracker.metrics.stateErrors); n != 0 {
+			t.Errorf("%v state errors", n)
+		}
+		if found, err := decode(&disk.written); err != nil || len(found.customers) != customers {
+			t.Errorf("the disk holds %+v, %v; want everybody", found, err)
+		}
+		if err := tracker.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A write that outlasts its walk and ends before the next one is no error.
+func TestLateWriteIsNoError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &slowDisk{sync: walkPatience + time.Second}
+		tracker := trackerOn(t, disk, &bytes.Buffer{})
+		for _, id := range []string{"a", "b"} {
+			begun := time.Now()
+			commit(tracker, id)
+			if took := time.Since(begun); took != walkPatience {
+				t.Errorf("a walk was held up for %v, want %v", took, walkPatience)
+			}
+			time.Sleep(time.Minute)
+		}
+		if n := testutil.ToFloat64(tracker.metrics.stateErrors); n != 0 {
+			t.Errorf("%v state errors", n)
+		}
+		begun := time.Now()
+		if err := tracker.Close(); err != nil || time.Since(begun) != 0 {
+			t.Errorf("Close says %v after %v; want nothing to be left to write", err, time.Since(begun))
+		}
+		if found, err := decode(&disk.written); err != nil || len(found.customers) != 2 {
+			t.Errorf("the disk holds %+v, %v; want both customers", found, err)
+		}
+	})
+}
+
+// A write that outlasts its walk and then fails is counted with the next one,
+// or tried again at the end.
+func TestLateFailureIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		disk := &slowDisk{sync: walkPatience + time.Second, err: errors.New("bad sector")}
+		tracker := trackerOn(t, disk, &log)
+		commit(tracker, "a")
+		time.Sleep(time.Minute)
+		disk.sync, disk.err = 0, nil
+		commit(tracker, "b")
+		if n := testutil.ToFloat64(tracker.metrics.stateErrors); n != 1 || !strings.Contains(log.String(), "bad sector") {
+			t.Errorf("%v state errors, want 1; the log says %s", n, log.String())
+		}
+		commit(tracker, "c")
+		if n := testutil.ToFloat64(tracker.metrics.stateErrors); n != 1 || !strings.Contains(log.String(), "is written again") {
+			t.Errorf("%v state errors, want 1; the log says %s", n, log.String())
+		}
+
+		disk.sync, disk.err = walkPatience+time.Second, errors.New("bad sector")
+		commit(tracker, "d")
+		time.Sleep(time.Minute)
+		disk.sync, disk.err = 0, nil
+		if err := tracker.Close(); err != nil {
+			t.Error(err)
+		}
+		if found, err := decode(&disk.written); err != nil || len(found.customers) != 4 {
+			t.Errorf("the disk holds %+v, %v; want all customers", found, err)
 		}
 	})
 }

@@ -154,8 +154,8 @@ func (t *Tracker) load(path string) error {
 		t.log.Info("The state file holds no walk yet. Tracking starts with the first one.", "file", path)
 	}
 	if found == nil || damage != nil {
-		if err := t.store.save(&t.state); err != nil {
-			return errors.Join(err, t.store.close())
+		if err := t.store.save(&t.state, walkPatience); err != nil {
+			return errors.Join(err, t.store.release())
 		}
 	}
 	return nil
@@ -166,7 +166,7 @@ func (t *Tracker) save() {
 	if t.store == nil {
 		return
 	}
-	err := t.store.save(&t.state)
+	err := t.store.save(&t.state, walkPatience)
 	if err != nil {
 		t.metrics.stateErrors.Inc()
 		if !t.failing {
