@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 )
 
 // The state file, all numbers little-endian:
@@ -136,7 +137,7 @@ func decode(file io.Reader) (*state, error) {
 	d := &decoder{file: bufio.NewReaderSize(file, bufferSize)}
 	header := d.next(headerSize)
 	body := header[:headerSize-4]
-	if d.err == nil && (string(body[:len(magic)]) != magic || string(appendCRC(body[:len(body):len(body)])) != string(header)) {
+	if d.err == nil && (string(body[:len(magic)]) != magic || string(appendCRC(slices.Clip(body))) != string(header)) {
 		return nil, fmt.Errorf("%w: its header is damaged", errCorrupt)
 	}
 	if d.err == nil && binary.LittleEndian.Uint32(body[len(magic):]) > formatVersion {

@@ -210,6 +210,7 @@ func TestLateFailureIsCounted(t *testing.T) {
 		tracker := trackerOn(t, disk, &log)
 		commit(tracker, "a")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		disk.sync, disk.err = 0, nil
 		commit(tracker, "b")
 		if n := testutil.ToFloat64(tracker.metrics.stateErrors); n != 1 || !strings.Contains(log.String(), "bad sector") {
@@ -223,6 +224,7 @@ func TestLateFailureIsCounted(t *testing.T) {
 		disk.sync, disk.err = walkPatience+time.Second, errors.New("bad sector")
 		commit(tracker, "d")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		disk.sync, disk.err = 0, nil
 		if err := tracker.Close(); err != nil {
 			t.Error(err)

@@ -149,7 +149,7 @@ func (t *Tracker) load(path string) error {
 		if t.history.since != 0 {
 			consequence = "tracking goes on with the file before it, without the last walk"
 		}
-		t.log.Error("The state file is damaged. It was moved aside and "+consequence+".", "file", path, "kept", aside, "err", damage)
+		t.log.Error("The state file is damaged. It was moved aside.", "consequence", consequence, "file", path, "kept", aside, "err", damage)
 	} else if t.history.since == 0 {
 		t.log.Info("The state file holds no walk yet. Tracking starts with the first one.", "file", path)
 	}
