@@ -23,7 +23,7 @@ func TestBoundedRendersFewAtOnce(t *testing.T) {
 		recorders := make([]*httptest.ResponseRecorder, requests)
 		for i := range recorders {
 			recorders[i] = httptest.NewRecorder()
-			go handler.ServeHTTP(recorders[i], httptest.NewRequest(http.MethodGet, "/metrics", nil))
+			go handler.ServeHTTP(recorders[i], httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 		}
 		synctest.Wait()
 		if len(rendered) != limit {
@@ -57,10 +57,10 @@ func TestBoundedIsNotHeldUpByASlowReader(t *testing.T) {
 			_, _ = w.Write([]byte("text"))
 		}), 1)
 		slow := blockedWriter{httptest.NewRecorder(), make(chan struct{})}
-		go handler.ServeHTTP(slow, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		go handler.ServeHTTP(slow, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 		synctest.Wait()
 		quick := httptest.NewRecorder()
-		handler.ServeHTTP(quick, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		handler.ServeHTTP(quick, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 		if quick.Body.String() != "text" {
 			t.Errorf("the quick reader got %q", quick.Body)
 		}
@@ -75,11 +75,11 @@ func TestBoundedForgetsWhoHangsUp(t *testing.T) {
 			rendered++
 			<-release
 		}), 1)
-		go handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		go handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 		synctest.Wait()
 		ctx, hangUp := context.WithCancel(t.Context())
 		hangUp()
-		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/metrics", nil).WithContext(ctx))
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil).WithContext(ctx))
 		if rendered != 1 {
 			t.Errorf("%d responses were rendered, want 1", rendered)
 		}

@@ -102,7 +102,7 @@ func stage(target string, content []byte) (s stagedFile, err error) {
 	if _, err := file.Write(content); err != nil {
 		return s, err
 	}
-	if err := file.Chmod(0o644); err != nil { //nolint:gosec // see File
+	if err := file.Chmod(0o644); err != nil {
 		return s, err
 	}
 	return s, file.Sync()

@@ -30,7 +30,9 @@ type ownFault struct {
 	meet func(t *testing.T)
 }
 
-func ownFaults() []ownFault { return slices.Concat(stateFaults(), processFaults(), scraperFaults()) }
+func ownFaults() []ownFault {
+	return slices.Concat(stateFaults(), processFaults(), scraperFaults(), writtenFaults())
+}
 
 // Whatever goes wrong in itself, the exporter goes on serving, or says at the
 // start why it cannot.
