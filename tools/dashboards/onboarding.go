@@ -68,7 +68,7 @@ func statusVariable() cog.Builder[dashboard.VariableModel] {
 // kycVerdict is red and amber for what the shipped rules page and open a ticket
 // for, and works without them too.
 func kycVerdict() cog.Builder[dashboard.Panel] {
-	return verdict(about{"KYC", "Whether KYC moves. Red: nobody has got past KYC for as many of the program's usual hours as page; or, until they are known, three customers or more are stalled, and nobody has got past KYC for longer than the program's own pace explains (the stalled threshold, where the shipped rules are not loaded): ask the KYC provider and Yativo for an incident. " +
+	return verdict(about{"KYC", "Whether KYC moves. Red: nobody has got past KYC for more of the program's usual hours, and of those who entered since, than chance allows; or, until they are known, three customers or more are stalled, and nobody has got past KYC for longer than the program's own pace explains (the stalled threshold, where the shipped rules are not loaded): ask the KYC provider and Yativo for an incident. " +
 		"Amber: five more are stalled, and half as many again, than the median of the last seven days, once tracking is 15 days old: compare throughput with sign-ups below.", 5, 4},
 		[]word{{"0", "Moves", good}, {"1", "More stalled than usual", watch}, {"2", "Nobody gets through", bad}},
 		fmt.Sprintf("2 + 0 * (%s\nor %s)\nor 1 + 0 * (%s)\nor 0 * %s",
@@ -119,7 +119,7 @@ func whoWaits() cog.Builder[dashboard.Panel] {
 		return current(most("flow_status", metric)) + "\nor 0 / (0 * " + here + ")"
 	}
 	return grid(about{"Who is stuck, where, since when", "For each status in which customers wait: how many are there, for longer than the stalled threshold (limit), and for so long that they count as abandoned; how long the longest of the others waits; and for how long nobody has got past it. " +
-		"Missed is that silence in this program's usual hours, page at what it must reach, entered who came since and wait. They are learning until about four weeks have shown the rhythm. If a row is red: click its status for who they are, and follow the runbook's section on that step.", 24, 7},
+		"Missed is that silence in this program's usual hours, page at from where on it is no chance, entered who came since and wait. They are learning until about four weeks have shown the rhythm. If a row is red: click its status for who they are, and follow the runbook's section on that step.", 24, 7},
 		rows{
 			label: "flow_status", name: "status", width: 116, order: inOrder(),
 			properties: []dashboard.DynamicConfigValue{linked("Who is stalled in it", stalledURL+"?flow_status=${__value.raw}")},

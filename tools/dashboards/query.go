@@ -43,10 +43,15 @@ func lastAdvance(by string, matchers ...string) string {
 }
 
 // silent selects the stalled customers of the statuses past which nobody has
-// advanced for as many of the program's usual hours as page.
+// advanced for longer, and for more who entered since, than chance allows by the
+// program's own rhythm.
 func silent(by string, matchers ...string) string {
-	return fmt.Sprintf("%s\nand %s\n>= %s", most(by, "yativo_card_stalled_customers", matchers...),
-		most(by, "yativo_card_missed_advances", matchers...), most(by, "yativo_card_missed_advances_limit", matchers...))
+	beyond := func(metric, limit string) string {
+		return "\nand " + most(by, metric, matchers...) + "\n>= " + most(by, limit, matchers...)
+	}
+	return most(by, "yativo_card_stalled_customers", matchers...) +
+		beyond("yativo_card_missed_advances", "yativo_card_missed_advances_limit") +
+		beyond("yativo_card_entered_since_advance_customers", "yativo_card_entered_since_advance_limit")
 }
 
 // standing stands in for silent in KYC while the rhythm is not known: it selects

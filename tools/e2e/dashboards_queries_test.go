@@ -39,7 +39,8 @@ var quietDashboardQueries = map[string]string{
 
 // learnedMetrics are absent until weeks have shown the program's rhythm.
 var learnedMetrics = []string{
-	"yativo_card_missed_advances", "yativo_card_missed_advances_limit", "yativo_card_entered_since_advance_customers",
+	"yativo_card_missed_advances", "yativo_card_missed_advances_limit",
+	"yativo_card_entered_since_advance_customers", "yativo_card_entered_since_advance_limit",
 	"yativo_card_cohort_customers", "yativo_card_cohort_waiting_customers", "yativo_card_cohort_usual_waiting_customers",
 }
 
