@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"runtime/debug"
 	"slices"
 
@@ -15,7 +14,6 @@ import (
 	"yativo-card-exporter/dashboards"
 	"yativo-card-exporter/internal/config"
 	"yativo-card-exporter/internal/exitcode"
-	"yativo-card-exporter/internal/exporter"
 )
 
 // Process is what a command has of the process that it runs in.
@@ -166,9 +164,4 @@ func (p Process) version() string {
 		return info.Main.Version
 	}
 	return "(devel)"
-}
-
-// logger returns the logger that the configuration asks for.
-func (p Process) logger(c config.Log) *slog.Logger {
-	return exporter.NewLogger(c, p.Stderr, p.Environment["NO_COLOR"] != "")
 }

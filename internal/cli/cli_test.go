@@ -223,7 +223,7 @@ func newHandler(t *testing.T) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := exporter.New(c, "test", slog.New(slog.DiscardHandler))
+	e, err := exporter.New(exporter.Options{Config: c, Version: "test", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

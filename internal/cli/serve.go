@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os/signal"
+	"syscall"
 
 	"yativo-card-exporter/internal/config"
 	"yativo-card-exporter/internal/exporter"
@@ -25,7 +27,15 @@ func serve(ctx context.Context, p Process) error {
 // export runs an exporter on listener until ctx ends, and returns nil if
 // everything has been closed in order.
 func export(ctx context.Context, p Process, c config.Config, listener net.Listener) error {
-	e, err := exporter.New(c, p.version(), p.logger(c.Log))
+	// Whoever reads the log may stop reading, which must hold up nothing, or die,
+	// which must kill nothing.
+	signal.Ignore(syscall.SIGPIPE)
+	queue := exporter.NewLogQueue(p.Stderr)
+	defer queue.Close()
+	e, err := exporter.New(exporter.Options{
+		Config: c, Version: p.version(), LogQueue: queue,
+		Logger: exporter.NewLogger(c.Log, queue, p.Environment["NO_COLOR"] != ""),
+	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -31,15 +31,25 @@ type Exporter struct {
 	config    config.Config
 	version   string
 	logger    *slog.Logger
+	logQueue  *LogQueue
 	tracker   *onboarding.Tracker
 	refresher *collector.Refresher
 	handler   http.Handler
 }
 
+// Options configure an Exporter.
+type Options struct {
+	Config   config.Config
+	Version  string
+	Logger   *slog.Logger
+	LogQueue *LogQueue // that Logger writes to, or nil if it drops no lines
+}
+
 // New wires the machine together. Nothing runs yet; the tracker holds the state
 // file open until Close.
-func New(c config.Config, version string, logger *slog.Logger) (*Exporter, error) {
-	registry, err := newRegistry(version)
+func New(o Options) (*Exporter, error) {
+	c, version, logger := o.Config, o.Version, o.Logger
+	registry, err := newRegistry(version, o.LogQueue)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +83,7 @@ func New(c config.Config, version string, logger *slog.Logger) (*Exporter, error
 	if err != nil {
 		return nil, errors.Join(err, tracker.Close())
 	}
-	return &Exporter{c, version, logger, tracker, refresher, handler}, nil
+	return &Exporter{c, version, logger, o.LogQueue, tracker, refresher, handler}, nil
 }
 
 // Handler serves everything that the exporter shows.
@@ -101,7 +111,7 @@ func (e *Exporter) Run(ctx context.Context, listener net.Listener) error {
 func (e *Exporter) Close() error { return e.tracker.Close() }
 
 // newRegistry returns a registry with the metrics of the process itself.
-func newRegistry(version string) (*prometheus.Registry, error) {
+func newRegistry(version string, logQueue *LogQueue) (*prometheus.Registry, error) {
 	promversion.Version = version
 	// The memstats are left out: among them a gauge and a counter share a name in
 	// the OpenMetrics format, for which a strict reader refuses the whole page. The
@@ -115,6 +125,10 @@ func newRegistry(version string) (*prometheus.Registry, error) {
 		),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector("yativo_exporter"),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "yativo_exporter_dropped_log_lines_total",
+			Help: "Log lines that were not written, since nobody read them.",
+		}, func() float64 { return float64(logQueue.Dropped()) }),
 	} {
 		if err := registry.Register(c); err != nil {
 			return nil, err

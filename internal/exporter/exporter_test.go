@@ -39,7 +39,9 @@ func newTestExporter(t *testing.T, api *sandbox.Sandbox, env environ) *Exporter 
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := New(c, "test", slog.New(slog.DiscardHandler))
+	queue := NewLogQueue(io.Discard)
+	t.Cleanup(queue.Close)
+	e, err := New(Options{Config: c, Version: "test", Logger: slog.New(slog.DiscardHandler), LogQueue: queue})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,7 @@ import (
 // NewLogger logs to w: for people, in colour where w is a terminal and NO_COLOR
 // is not set, or as JSON.
 func NewLogger(c config.Log, w io.Writer, noColor bool) *slog.Logger {
-	file, ok := w.(*os.File)
-	terminal := ok && term.IsTerminal(int(file.Fd()))
+	terminal := isTerminal(w)
 	if c.Format == "json" || c.Format == "auto" && !terminal {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: c.Level, ReplaceAttr: readableDurations}))
 	}
@@ -28,6 +27,15 @@ func NewLogger(c config.Log, w io.Writer, noColor bool) *slog.Logger {
 		NoColor:     noColor || !terminal,
 		ReplaceAttr: withoutControls,
 	}))
+}
+
+// isTerminal reports whether w, or what is behind its queue, is a terminal.
+func isTerminal(w io.Writer) bool {
+	if queue, ok := w.(*LogQueue); ok {
+		w = queue.out
+	}
+	file, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // readableDurations writes a duration as "1m30s", where JSON would count

@@ -49,7 +49,7 @@ func slowExporter(t *testing.T, api *sandbox.Sandbox, stalledAfter string) (*Exp
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	e, err := New(c, "test", slog.New(slog.NewTextHandler(&log, nil)))
+	e, err := New(Options{Config: c, Version: "test", Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

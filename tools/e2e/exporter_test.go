@@ -89,10 +89,11 @@ func startExporterBy(t *testing.T, wrapper []string, env settings) *exporter {
 	return e
 }
 
-// startProcess starts the exporter without waiting for it to listen.
-func startProcess(t *testing.T, wrapper []string, env settings) *process {
+// startProcess starts the exporter without waiting for it to listen. A wrapper
+// is given the exporter's path and what follows.
+func startProcess(t *testing.T, wrapper []string, env settings, following ...string) *process {
 	t.Helper()
-	args := append(slices.Clone(wrapper), exporterBinary)
+	args := append(append(slices.Clone(wrapper), exporterBinary), following...)
 	cmd := exec.CommandContext(context.Background(), args[0], args[1:]...)
 	cmd.Env = env.environ()
 	return start(t, cmd)

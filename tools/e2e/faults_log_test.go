@@ -1,0 +1,93 @@
+//go:build e2e
+
+package e2e_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"yativo-card-exporter/internal/sandbox"
+)
+
+// A log that nobody reads, or whose reader dies, costs its lines alone:
+// refreshes and scrapes go on, and the exporter ends when it is told to.
+func TestUnreadLog(t *testing.T) {
+	for name, c := range map[string]struct {
+		reader int // how the test opens the log's pipe
+		dies   bool
+	}{
+		"nobody reads": {reader: os.O_RDWR},
+		"reader dies":  {reader: os.O_RDONLY | syscall.O_NONBLOCK, dies: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pipe := filepath.Join(t.TempDir(), "log")
+			if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			reader, err := os.OpenFile(pipe, c.reader, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = reader.Close() }()
+
+			api := sandbox.New(sandbox.Options{Customers: 87, Quota: -1})
+			env := settingsFor(t, serveSandbox(t, api)).with(settings{"EXPORTER_LISTEN_ADDRESS": freeAddress(t)})
+			if !c.dies {
+				// Each makes a warning at the start: more than the pipe and the queue hold.
+				for i := range 3000 {
+					env[fmt.Sprint("EXPORTER_UNKNOWN_", i)] = "x"
+				}
+			}
+			p := startProcess(t, []string{"sh", "-c", `exec "$0" 2>"$1"`}, env, pipe)
+			e := &exporter{process: p, address: env["EXPORTER_LISTEN_ADDRESS"]}
+			e.awaitListening()
+			e.awaitReady()
+			if c.dies {
+				_ = reader.Close()
+			}
+			before := e.metrics()["yativo_exporter_refreshes_total"]
+			e.await(30*time.Second, "refreshes go on and dropped lines are counted", func(now series) error {
+				if err := now.above("yativo_exporter_dropped_log_lines_total", 0); err != nil {
+					return err
+				}
+				return now.above("yativo_exporter_refreshes_total", before+1)
+			})
+			if code, body := e.get("/-/healthy"); code != http.StatusOK {
+				t.Errorf("/-/healthy answers %d: %s", code, body)
+			}
+			e.signal(syscall.SIGTERM)
+			if code := e.exit(20 * time.Second); code != 0 {
+				t.Errorf("exit code %d, want 0", code)
+			}
+		})
+	}
+}
+
+// freeAddress is a loopback address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+// awaitListening waits until the exporter answers at all.
+func (e *exporter) awaitListening() {
+	e.t.Helper()
+	eventually(e.t, 30*time.Second, "the exporter listens", func() error {
+		conn, err := (&net.Dialer{}).DialContext(e.t.Context(), "tcp", e.address)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+}
