@@ -34,7 +34,7 @@ func TestDemoRulesAreTheShippedOnes(t *testing.T) {
 	}
 	want := "# The shipped rules, 360 times as fast, for the demo alone: `make rules` writes them.\n" + string(hastened)
 	if *write {
-		if err := os.WriteFile(demoRules, []byte(want), 0o644); err != nil { //nolint:gosec // Prometheus reads it as another user.
+		if err := os.WriteFile(demoRules, []byte(want), 0o644); err != nil { // Prometheus reads it as another user.
 			t.Fatal(err)
 		}
 	}
