@@ -9,6 +9,7 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"yativo-card-exporter/alerts"
 	"yativo-card-exporter/dashboards"
@@ -40,7 +41,7 @@ func commands() []command {
 		{
 			name:    "serve",
 			summary: "export (the default): refresh in the background, serve /metrics",
-			run:     withoutArguments(serve),
+			run:     serve,
 		},
 		{
 			name:    "demo",
@@ -72,13 +73,13 @@ func commands() []command {
 			name:    "version",
 			aliases: []string{"--version", "-version"},
 			summary: "print the version (--version)",
-			run:     printVersion,
+			run:     withoutArguments(printVersion),
 		},
 		{
 			name:    "help",
 			aliases: []string{"--help", "-help", "-h"},
 			summary: "print this (--help)",
-			run:     func(_ context.Context, p Process) error { return printHelp(p.Stdout) },
+			run:     help,
 		},
 	}
 }
@@ -86,16 +87,26 @@ func commands() []command {
 // Run runs the command that the arguments name until it ends or ctx does, says
 // on stderr what went wrong, and returns the process's exit code.
 func Run(ctx context.Context, p Process) int {
-	name := "serve"
-	if len(p.Args) > 0 {
-		name, p.Args = p.Args[0], p.Args[1:]
+	return exitCode(dispatch(ctx, p), p.Stderr)
+}
+
+// dispatch runs the command that the arguments name. Flags without a command
+// are those of serve.
+func dispatch(ctx context.Context, p Process) error {
+	if len(p.Args) == 0 {
+		return serve(ctx, p)
 	}
+	name := p.Args[0]
 	for _, c := range commands() {
 		if c.name == name || slices.Contains(c.aliases, name) {
-			return exitCode(c.run(ctx, p), p.Stderr)
+			p.Args = p.Args[1:]
+			return c.run(ctx, p)
 		}
 	}
-	return exitCode(usageError(fmt.Sprintf("there is no command %q; --help lists them", name)), p.Stderr)
+	if strings.HasPrefix(name, "-") {
+		return serve(ctx, p)
+	}
+	return usageError(fmt.Sprintf("there is no command %q; --help lists them", name))
 }
 
 // usageError is a mistake on the command line.
@@ -121,6 +132,7 @@ func exitCode(err error, stderr io.Writer) int {
 		return exitcode.Usage
 	}
 	if _, ok := errors.AsType[*config.Error](err); ok {
+		fmt.Fprintln(stderr, "--help lists the variables; the command demo needs none.")
 		return exitcode.Config
 	}
 	return exitcode.Failed
@@ -132,7 +144,7 @@ func withoutArguments(run func(ctx context.Context, p Process) error) func(ctx c
 		switch {
 		case len(p.Args) == 0:
 			return run(ctx, p)
-		case slices.Contains([]string{"-h", "-help", "--help"}, p.Args[0]):
+		case isHelpFlag(p.Args[0]):
 			return printHelp(p.Stdout)
 		default:
 			return usageError(fmt.Sprintf("this command takes no arguments, but there is %q", p.Args[0]))

@@ -47,22 +47,33 @@ func TestCommandLine(t *testing.T) {
 		code int
 		want string // on stdout, or on stderr for a failure
 	}{
-		"version":             {[]string{"--version"}, exitOK, "yativo-card-exporter v1.2.3\n"},
-		"help":                {[]string{"--help"}, exitOK, "YATIVO_RATE_RESERVE"},
-		"unknown command":     {[]string{"export"}, exitUsage, `no command "export"`},
-		"too many arguments":  {[]string{"check", "now"}, exitUsage, `"now"`},
-		"no configuration":    {nil, exitConfig, "YATIVO_API_KEY"},
-		"alert rules":         {[]string{"alerts"}, exitOK, "alert: YativoCardKYCStalled"},
-		"alert rules nowhere": {[]string{"alerts", "-kyc-stalled-min", "0"}, exitUsage, "-kyc-stalled-min"},
-		"dashboards":          {[]string{"dashboards", "onboarding"}, exitOK, `"uid": "yativo-card-onboarding"`},
-		"dashboards nowhere":  {[]string{"dashboards", "nothing"}, exitUsage, "nothing"},
-		"help of a command":   {[]string{"check", "--help"}, exitOK, "YATIVO_RATE_RESERVE"},
-		"demo help":           {[]string{"demo", "-h"}, exitOK, "-scenario"},
-		"demo unknown flag":   {[]string{"demo", "-x"}, exitUsage, "-x"},
-		"demo bad scenario":   {[]string{"demo", "-scenario", "flood"}, exitUsage, "kyc-stall"},
-		"demo bad size":       {[]string{"demo", "-customers", "-1"}, exitUsage, "-customers"},
-		"demo bad speed":      {[]string{"demo", "-speed", "NaN"}, exitUsage, "-speed"},
-		"demo stray argument": {[]string{"demo", "fast"}, exitUsage, `"fast"`},
+		"version":              {[]string{"--version"}, exitOK, "yativo-card-exporter v1.2.3\n"},
+		"help":                 {[]string{"--help"}, exitOK, "YATIVO_RATE_RESERVE"},
+		"unknown command":      {[]string{"export"}, exitUsage, `no command "export"`},
+		"too many arguments":   {[]string{"check", "now"}, exitUsage, `"now"`},
+		"no configuration":     {nil, exitConfig, "YATIVO_API_KEY"},
+		"alert rules":          {[]string{"alerts"}, exitOK, "alert: YativoCardKYCStalled"},
+		"alert rules nowhere":  {[]string{"alerts", "-kyc-stalled-min", "0"}, exitUsage, "-kyc-stalled-min"},
+		"dashboards":           {[]string{"dashboards", "onboarding"}, exitOK, `"uid": "yativo-card-onboarding"`},
+		"dashboards nowhere":   {[]string{"dashboards", "nothing"}, exitUsage, "nothing"},
+		"help of a command":    {[]string{"check", "--help"}, exitOK, "YATIVO_RATE_RESERVE"},
+		"help for a command":   {[]string{"help", "demo"}, exitOK, "-scenario"},
+		"help for check":       {[]string{"help", "check"}, exitOK, "YATIVO_RATE_RESERVE"},
+		"help for help":        {[]string{"help", "help"}, exitOK, "YATIVO_RATE_RESERVE"},
+		"help for version":     {[]string{"help", "version"}, exitOK, "YATIVO_RATE_RESERVE"},
+		"help for nothing":     {[]string{"help", "export"}, exitUsage, `no command "export"`},
+		"help of serve":        {[]string{"serve", "-h"}, exitOK, "YATIVO_RATE_RESERVE"},
+		"serve unknown flag":   {[]string{"serve", "--web.port=1"}, exitUsage, "-web.port"},
+		"unknown flag":         {[]string{"--web.port=1"}, exitUsage, "-web.port"},
+		"serve stray argument": {[]string{"serve", "now"}, exitUsage, `"now"`},
+		"serve bad flag":       {[]string{"--log.level", "loud"}, exitConfig, "EXPORTER_LOG_LEVEL: must be"},
+		"where to look":        {[]string{"check"}, exitConfig, "--help lists the variables; the command demo needs none."},
+		"demo help":            {[]string{"demo", "-h"}, exitOK, "-scenario"},
+		"demo unknown flag":    {[]string{"demo", "-x"}, exitUsage, "-x"},
+		"demo bad scenario":    {[]string{"demo", "-scenario", "flood"}, exitUsage, "kyc-stall"},
+		"demo bad size":        {[]string{"demo", "-customers", "-1"}, exitUsage, "-customers"},
+		"demo bad speed":       {[]string{"demo", "-speed", "NaN"}, exitUsage, "-speed"},
+		"demo stray argument":  {[]string{"demo", "fast"}, exitUsage, `"fast"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -281,6 +292,27 @@ func TestServeStopsInOrder(t *testing.T) {
 	cancel()
 	if code := <-stopped; code != exitOK {
 		t.Errorf("exit code %d: %s", code, out.String())
+	}
+}
+
+// Flags override the environment, with and without the command's name.
+func TestServeFlags(t *testing.T) {
+	for _, args := range [][]string{
+		{"--web.listen-address=127.0.0.1:0", "--log.level", "debug", "--log.format=text"},
+		{"serve", "-web.listen-address", "127.0.0.1:0", "-log.level=debug", "-log.format", "text"},
+	} {
+		env := serveSandbox(t, sandbox.New(sandbox.Options{Seed: 1, Customers: 10}))
+		maps.Copy(env, environ{
+			"EXPORTER_LISTEN_ADDRESS": "256.0.0.1:1", "EXPORTER_STATE_FILE": "none",
+			"EXPORTER_LOG_LEVEL": "error", "EXPORTER_LOG_FORMAT": "json",
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var log bytes.Buffer
+		code := cli.Run(ctx, cli.Process{Args: args, Environment: env, Stdout: io.Discard, Stderr: &log})
+		if code != exitOK || !strings.Contains(log.String(), "INF starting") || env["EXPORTER_LOG_LEVEL"] != "error" {
+			t.Errorf("%q: exit code %d, %s", args, code, log.String())
+		}
 	}
 }
 

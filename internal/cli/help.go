@@ -1,12 +1,27 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"yativo-card-exporter/internal/config"
 )
+
+// help lists everything, or says what a command's own help says.
+func help(ctx context.Context, p Process) error {
+	if len(p.Args) == 0 || isHelpFlag(p.Args[0]) {
+		return printHelp(p.Stdout)
+	}
+	p.Args = []string{p.Args[0], "-help"}
+	return dispatch(ctx, p)
+}
+
+func isHelpFlag(argument string) bool {
+	return slices.Contains([]string{"-h", "-help", "--help"}, argument)
+}
 
 // printHelp lists the commands and the environment variables.
 func printHelp(w io.Writer) error {

@@ -3,6 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
 	"net"
 	"os/signal"
 	"syscall"
@@ -11,9 +15,33 @@ import (
 	"yativo-card-exporter/internal/exporter"
 )
 
-// serve is the exporter itself.
+// serve is the exporter itself. It has the flags that exporters have, which
+// override the environment.
 func serve(ctx context.Context, p Process) error {
-	c, err := config.Read(p.Environment)
+	environment := map[string]string{}
+	maps.Copy(environment, p.Environment)
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	for name, variable := range map[string]string{
+		"web.listen-address": "EXPORTER_LISTEN_ADDRESS",
+		"web.config.file":    "EXPORTER_WEB_CONFIG_FILE",
+		"log.level":          "EXPORTER_LOG_LEVEL",
+		"log.format":         "EXPORTER_LOG_FORMAT",
+	} {
+		flags.Func(name, "", func(value string) error {
+			environment[variable] = value
+			return nil
+		})
+	}
+	switch err := flags.Parse(p.Args); {
+	case errors.Is(err, flag.ErrHelp):
+		return printHelp(p.Stdout)
+	case err != nil:
+		return usageError("serve: " + err.Error())
+	case flags.NArg() > 0:
+		return usageError(fmt.Sprintf("serve: takes no arguments, but there is %q", flags.Arg(0)))
+	}
+	c, err := config.Read(environment)
 	if err != nil {
 		return err
 	}
