@@ -2,6 +2,7 @@ package onboarding
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -144,9 +145,7 @@ func decode(file io.Reader) (*state, error) {
 		return nil, ErrNewerFormat
 	}
 	s := &state{key: [2]uint64{d.uint64(), d.uint64()}, history: d.history(), customers: map[uint64]customer{}}
-	if _, err := binary.Decode(d.next(binary.Size(s.rhythms)), binary.LittleEndian, &s.rhythms); err != nil {
-		return nil, err
-	}
+	learned := bytes.Clone(d.next(binary.Size(s.rhythms)))
 	for n := d.uint64(); n > 0 && d.err == nil; n-- {
 		key, c := d.customer()
 		if d.err == nil && (key == 0 || c.entered == 0 || c.status >= NumStatuses || c.flags&^persistedFlags != 0) {
@@ -164,7 +163,8 @@ func decode(file io.Reader) (*state, error) {
 	if _, err := d.file.ReadByte(); !errors.Is(err, io.EOF) {
 		return nil, errors.Join(fmt.Errorf("%w: something follows its end", errCorrupt), err)
 	}
-	return s, nil
+	_, err := binary.Decode(learned, binary.LittleEndian, &s.rhythms)
+	return s, err
 }
 
 func (d *decoder) history() (h history) {
