@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -12,11 +13,13 @@ import (
 // breaker stops calling an API that is down. It stands around each HTTP attempt
 // of both endpoints.
 type breaker struct {
-	cb      *gobreaker.CircuitBreaker[struct{}]
-	metrics *metrics
+	cb       *gobreaker.CircuitBreaker[struct{}]
+	metrics  *metrics
+	failures atomic.Uint64 // counted so far
 }
 
-func newBreaker(failures uint32, cooldown time.Duration, m *metrics, logger *slog.Logger) *breaker {
+// newBreaker makes a breaker that calls onOpen each time it opens.
+func newBreaker(failures uint32, cooldown time.Duration, m *metrics, logger *slog.Logger, onOpen func()) *breaker {
 	return &breaker{metrics: m, cb: gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests: 1,
 		Timeout:     cooldown,
@@ -27,15 +30,18 @@ func newBreaker(failures uint32, cooldown time.Duration, m *metrics, logger *slo
 			m.breakerState.now.Store(int32(to))
 			m.breakerTransitions.WithLabelValues(stateLabel(to)).Inc()
 			logger.Debug("the circuit breaker changed", "from", stateLabel(from), "to", stateLabel(to))
+			if to == gobreaker.StateOpen {
+				onOpen()
+			}
 		},
-		IsSuccessful: serviceIsUp,
-		IsExcluded:   saysNothing,
+		IsSuccessful: isSuccessful,
+		IsExcluded:   isExcluded,
 	})}
 }
 
-// serviceIsUp reports whether an attempt that ended with err shows a working
+// isSuccessful reports whether an attempt that ended with err shows a working
 // service: it answered, even if it refused.
-func serviceIsUp(err error) bool {
+func isSuccessful(err error) bool {
 	var apiErr *Error
 	if err == nil || !errors.As(err, &apiErr) {
 		return err == nil
@@ -48,10 +54,14 @@ func serviceIsUp(err error) bool {
 	}
 }
 
-// saysNothing reports whether an attempt that ended with err tells neither that
+// isExcluded reports whether an attempt that ended with err tells neither that
 // the service is up nor that it is down: the caller gave up, or the quota is
-// used up, which is waited for in front of the breaker.
-func saysNothing(err error) bool {
+// used up, which is waited for in front of the breaker. Nor does one tell more
+// that failed together with another.
+func isExcluded(err error) bool {
+	if _, ok := errors.AsType[sameFailure](err); ok {
+		return true
+	}
 	if apiErr, ok := errors.AsType[*Error](err); ok {
 		return apiErr.Reason == ReasonRateLimited
 	}
@@ -65,9 +75,25 @@ func (b *breaker) isOpen() bool { return b.cb.State() == gobreaker.StateOpen }
 
 func (b *breaker) isClosed() bool { return b.cb.State() == gobreaker.StateClosed }
 
+// sameFailure is the error of an attempt that was in flight when another one's
+// failure was counted. One event, such as a connection that drops under many
+// requests, counts once.
+type sameFailure struct{ error }
+
 // do runs one attempt. The error is the attempt's own, or a rejection.
 func (b *breaker) do(attempt func() error) error {
-	_, err := b.cb.Execute(func() (struct{}, error) { return struct{}{}, attempt() })
+	failuresBefore := b.failures.Load()
+	_, err := b.cb.Execute(func() (struct{}, error) {
+		err := attempt()
+		isFailure := !isSuccessful(err) && !isExcluded(err)
+		if isFailure && !b.failures.CompareAndSwap(failuresBefore, failuresBefore+1) {
+			err = sameFailure{err}
+		}
+		return struct{}{}, err
+	})
+	if same, ok := errors.AsType[sameFailure](err); ok {
+		return same.error
+	}
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		return b.reject()
 	}

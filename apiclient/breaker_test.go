@@ -2,6 +2,7 @@ package apiclient_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -273,4 +274,35 @@ func TestProbeThatMeetsAQuota(t *testing.T) {
 		}
 		r.wantBreaker("closed")
 	})
+}
+
+// A connection that drops under many requests is one event, however many of
+// them fail.
+func TestOneEventIsOneFailure(t *testing.T) {
+	for _, concurrency := range []int{4, 5, 8, 64} {
+		synctest.Test(t, func(t *testing.T) {
+			api := sandbox.New(sandbox.Options{Customers: 20_000, Quota: -1})
+			dropped := make(chan struct{})
+			time.AfterFunc(time.Second, func() { close(dropped) })
+			r := newRig(t, api, func(o *apiclient.Options) {
+				o.BreakerFailures, o.MaxConcurrency = 5, concurrency
+				o.Transport = roundTrip(func(q *http.Request) (*http.Response, error) {
+					if sandbox.OnPage(1)(q) || time.Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) > time.Second {
+						return api.Transport().RoundTrip(q)
+					}
+					<-dropped
+					return nil, io.ErrUnexpectedEOF
+				})
+			})
+			if pages, err := r.walk(false); err != nil || len(pages) != 200 {
+				t.Errorf("with %d in flight: %d pages, %v", concurrency, len(pages), err)
+			}
+			if got := r.value("yativo_api_circuit_breaker_transitions_total", "to", "open"); got != 0 {
+				t.Errorf("with %d in flight one drop opened the breaker", concurrency)
+			}
+			if got := r.value("yativo_api_retries_total", "reason", "network"); got != float64(concurrency) {
+				t.Errorf("%v repeats, want one for each of %d", got, concurrency)
+			}
+		})
+	}
 }

@@ -4,13 +4,10 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"context"
-	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -22,9 +19,10 @@ const (
 	// maxBody caps an answer, after decompression: a hundred times a page of
 	// 100 customers.
 	maxBody = 8 << 20
-	// maxErrorBody caps what is read of an error's body, and what is read past
-	// the end of an answer to keep its connection.
-	maxErrorBody = 16 << 10
+	// maxErrorBody and maxErrorBodyWait cap what is read of an error's body, and
+	// what is read past the end of an answer to keep its connection.
+	maxErrorBody     = 16 << 10
+	maxErrorBodyWait = time.Second
 )
 
 // request is one kind of call: how to make its HTTP request, anew for each
@@ -93,7 +91,7 @@ func (j *jittered) NextBackOff() time.Duration {
 }
 
 // mayRepeat reports whether a failed attempt is worth another one. A 429 is:
-// the wait that it asks for is made by the budget. A wait that is longer than a
+// the rate limiter makes the wait that it asks for. A wait that is longer than a
 // refresh interval is left to the next refresh, so that this one can report why.
 // While the breaker probes, the one request that it lets through is all.
 func (c *Client) mayRepeat(err error) bool {
@@ -105,28 +103,28 @@ func (c *Client) mayRepeat(err error) bool {
 	case ReasonNetwork, ReasonTimeout:
 		return true
 	case ReasonServer, ReasonRateLimited:
-		return !c.budget.pausedBeyondInterval(time.Now())
+		return !c.limiter.isPausedBeyondInterval(time.Now())
 	default:
 		return false
 	}
 }
 
-// attempt sends the request once, when the budget and the breaker let it.
+// attempt sends the request once, when the rate limiter and the breaker let it.
 func (c *Client) attempt(ctx context.Context, r request) error {
 	if c.breaker.isOpen() {
 		return c.breaker.reject()
 	}
-	release, err := c.budget.acquire(ctx)
+	permit, err := c.limiter.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	defer release()
-	return c.breaker.do(func() error { return c.exchange(ctx, r) })
+	defer permit.release()
+	return c.breaker.do(func() error { return c.send(ctx, r, permit) })
 }
 
-// exchange sends the request and reads its answer within the timeout. Its
-// error is an *Error, or ctx's own if the caller gave up.
-func (c *Client) exchange(caller context.Context, r request) (err error) {
+// send sends the request and reads its answer within the timeout. Its error is
+// an *Error, or ctx's own if the caller gave up.
+func (c *Client) send(caller context.Context, r request, permit *permit) (err error) {
 	ctx, cancel := context.WithTimeout(caller, c.timeout)
 	defer cancel()
 	ctx, giveUp := context.WithCancelCause(ctx)
@@ -135,6 +133,8 @@ func (c *Client) exchange(caller context.Context, r request) (err error) {
 	if err != nil {
 		return &Error{Reason: ReasonClient, Detail: "the request cannot be made", Hint: HintPaths}
 	}
+	ctx, waitsForProxy := withProxyWait(req.Context(), proxyOf(c.transport, req))
+	req = req.WithContext(ctx)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.userAgent)
 
@@ -153,62 +153,58 @@ func (c *Client) exchange(caller context.Context, r request) (err error) {
 		if errors.Is(context.Cause(ctx), errReplay) {
 			err = errReplay // and not what the transport makes of its own closed connection
 		}
-		return transportError(err)
+		return transportError(err, waitsForProxy.Load())
+	}
+	defer resp.Body.Close()
+	status = resp.StatusCode
+	c.observeQuota(resp.Header, permit)
+	if status < 200 || status > 299 {
+		return c.refusal(resp, cancel)
 	}
 	body := &cappedBody{r: resp.Body, left: maxBody}
-	defer func() {
-		_, _ = io.CopyN(io.Discard, resp.Body, maxErrorBody)
-		_ = resp.Body.Close()
-	}()
-	status = resp.StatusCode
-	c.budget.observe(resp.Header, time.Now())
-	if status < 200 || status > 299 {
-		c.heedWait(resp)
-		return statusError(status)
-	}
 	if err := r.decode(body); err != nil {
 		if body.err != nil {
-			err = bodyError(body.err)
+			return bodyError(body.err)
 		}
+		readAtOnce(resp.Body, cancel) // which keeps the connection
 		return err
 	}
 	return nil
 }
 
-// errReplay is why an exchange ends that the transport would have repeated.
-var errReplay = errors.New("the request would have been sent again")
-
-// withoutReplays keeps the transport from sending a request again by itself, as
-// it does with a GET where a connection that it used before closes without an
-// answer: the API may have counted both, and only call passes the budget. What
-// HTTP/2 sends again, the other side has said not to have looked at.
-func withoutReplays(ctx context.Context, giveUp context.CancelCauseFunc) context.Context {
-	sent := false
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		overTLS, ok := info.Conn.(*tls.Conn)
-		http2 := ok && overTLS.ConnectionState().NegotiatedProtocol == "h2"
-		if sent && !http2 {
-			giveUp(errReplay)
-			_ = info.Conn.Close()
-		}
-		sent = true
-	}})
+// observeQuota learns the API's quota from an answer, and says once if it tells
+// one in a way that is not understood.
+func (c *Client) observeQuota(h http.Header, permit *permit) {
+	now := time.Now()
+	quota := readQuota(h, now)
+	permit.observe(quota, now)
+	if quota.isOdd {
+		c.oddQuota.Do(func() {
+			c.logger.Warn("the API tells its quota in headers that are not understood, so the reserve may not be kept", "headers", quotaNames(h))
+		})
+	}
 }
 
-// heedWait pauses every request if the answer asks for a wait.
-func (c *Client) heedWait(resp *http.Response) {
-	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
-		return
-	}
-	var body struct {
-		RetryAfter float64 `json:"retry_after"`
-	}
-	// A body that is not the documented one simply asks for nothing.
-	_ = json.NewDecoder(io.LimitReader(resp.Body, maxErrorBody)).Decode(&body)
+// refusal is the error of an answer other than 2xx, and pauses every request if
+// it asks for a wait. The status is enough: the end of the body is not waited
+// for.
+func (c *Client) refusal(resp *http.Response, cancel context.CancelFunc) *Error {
+	body := parseErrorBody(readAtOnce(resp.Body, cancel))
 	now := time.Now()
-	if wait := askedWait(resp.StatusCode, resp.Header, body.RetryAfter, now); wait > 0 {
-		c.budget.pause(wait, now)
+	wait := retryAfter(resp.StatusCode, resp.Header, body.retryAfter, now)
+	if wait > 0 {
+		c.limiter.pause(wait, now)
 	}
+	return statusError(resp.StatusCode, body.origin, wait > 0)
+}
+
+// readAtOnce reads what there is of a body, up to maxErrorBody and for at most
+// maxErrorBodyWait; cancel ends the exchange.
+func readAtOnce(body io.Reader, cancel context.CancelFunc) []byte {
+	timer := time.AfterFunc(maxErrorBodyWait, cancel)
+	defer timer.Stop()
+	read, _ := io.ReadAll(io.LimitReader(body, maxErrorBody)) // what fails here has been told by the status
+	return read
 }
 
 // errTooLarge is what a cappedBody returns at its cap.
@@ -243,6 +239,6 @@ func bodyError(err error) *Error {
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt):
 		return badResponse("the answer's compression is broken")
 	default:
-		return transportError(err)
+		return transportError(err, false)
 	}
 }

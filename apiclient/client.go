@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,15 +54,18 @@ type Client struct {
 
 	// The transport alone, and no http.Client: a redirect is an answer like any
 	// other, and a wrong one, and the token must not follow it to another host.
-	transport http.RoundTripper
+	transport   http.RoundTripper
+	connections *connections
 
 	random  func() float64
 	tokens  tokenSource
-	budget  *budget
+	limiter *rateLimiter
 	breaker *breaker
 	metrics *metrics
 	logger  *slog.Logger
 	advice  map[Hint]string
+
+	oddQuota sync.Once // says that the quota is told in an unknown way
 }
 
 // New makes a client and registers its metrics. It sends nothing.
@@ -70,6 +74,7 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	connections := &connections{transport: o.Transport, since: time.Now()}
 	c := &Client{
 		customersURL:   o.BaseURL.JoinPath("card-issuer/customers").String(),
 		tokenURL:       o.BaseURL.JoinPath(o.TokenPath).String(),
@@ -77,8 +82,9 @@ func New(o Options) (*Client, error) {
 		pageSize:       o.PageSize,
 		timeout:        o.Timeout,
 		maxConcurrency: o.MaxConcurrency,
-		budget:         newBudget(o.RateLimit, o.RateReserve, o.RefreshInterval, m),
-		breaker:        newBreaker(o.BreakerFailures, o.BreakerCooldown, m, o.Logger),
+		limiter:        newRateLimiter(o.RateLimit, o.RateReserve, o.RefreshInterval, m),
+		connections:    connections,
+		breaker:        newBreaker(o.BreakerFailures, o.BreakerCooldown, m, o.Logger, connections.drop),
 		metrics:        m,
 		logger:         o.Logger,
 		random:         o.Random,
@@ -93,31 +99,10 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// NewTransport returns a transport for at most maxConcurrency requests at once
-// that honours the standard proxy variables.
-func NewTransport(maxConcurrency int) *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented to be one
-	t.MaxIdleConns = maxConcurrency
-	t.MaxIdleConnsPerHost = maxConcurrency
-	t.MaxResponseHeaderBytes = 64 << 10
-	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
-		if answer.StatusCode == http.StatusOK {
-			return nil
-		}
-		return &Error{
-			Reason: ReasonNetwork,
-			Detail: "the proxy answered " + strconv.Itoa(answer.StatusCode) + " instead of connecting; check HTTPS_PROXY and NO_PROXY",
-		}
-	}
-	// Without pings, a connection that died silently would be used again for
-	// each request, and each would time out, until the kernel gives it up.
-	t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 20 * time.Second, PingTimeout: 10 * time.Second}
-	return t
-}
-
 // Page fetches one page, counted from 1, with or without balances. Its error is
 // an [*Error], or wraps ctx's own.
 func (c *Client) Page(ctx context.Context, number int, balances bool) (*Page, error) {
+	c.connections.dropIfOld(time.Now())
 	page, err := c.authorizedPage(ctx, number, balances)
 	if apiErr, ok := errors.AsType[*Error](err); ok {
 		apiErr.Advice = c.advice[apiErr.Hint]
@@ -179,8 +164,8 @@ func (c *Client) page(ctx context.Context, token string, number int, balances bo
 // WalkRequests is how many page requests a walk takes whose first page this is:
 // a full last page is followed by a look for one more.
 func (c *Client) WalkRequests(first *Page) int {
-	return first.Total/c.believedPageSize(first) + 1
+	return first.Total/c.rowsPerPage(first) + 1
 }
 
 // Quota returns what the API said last about its own limit, if it is known.
-func (c *Client) Quota() (limit, remaining int, known bool) { return c.budget.known() }
+func (c *Client) Quota() (limit, remaining int, known bool) { return c.limiter.lastQuota() }

@@ -102,17 +102,22 @@ func badResponse(format string, args ...any) *Error {
 	return &Error{Reason: ReasonBadResponse, Detail: fmt.Sprintf(format, args...)}
 }
 
-// statusError turns an HTTP status other than 2xx into an error.
-func statusError(status int) *Error {
+// statusError turns an HTTP status other than 2xx into an error. Only the API
+// itself can say that the credentials or their permissions are at fault.
+func statusError(status int, origin errorOrigin, asksToWait bool) *Error {
 	e := &Error{Status: status, Detail: fmt.Sprintf("the API answered %d", status)}
 	meaning := ""
 	switch {
+	case status == http.StatusTooManyRequests:
+		e.Reason, meaning = ReasonRateLimited, ": the key's quota is used up"
+	case status == http.StatusForbidden && asksToWait:
+		e.Reason, meaning = ReasonRateLimited, " and asks to wait"
+	case status == http.StatusForbidden && origin != originAPI, status == http.StatusUnauthorized && origin == originElsewhere:
+		e.Reason, e.Hint, meaning = ReasonBadResponse, HintBetween, ", but not in its own form, so that it may come from elsewhere"
 	case status == http.StatusUnauthorized:
 		e.Reason, e.Hint, meaning = ReasonAuth, HintCredentials, ": the credentials are refused"
 	case status == http.StatusForbidden:
 		e.Reason, meaning = ReasonForbidden, ": the key lacks a permission; grant it \"read\""
-	case status == http.StatusTooManyRequests:
-		e.Reason, meaning = ReasonRateLimited, ": the key's quota is used up"
 	case status == http.StatusNotFound:
 		e.Reason, e.Hint, meaning = ReasonClient, HintPaths, ": the program or the path does not exist"
 	case status >= 500:

@@ -22,6 +22,7 @@ const (
 // their values are.
 type rowFields struct {
 	CustomerID   scalar `json:"customer_id"`
+	DocumentID   scalar `json:"_id"`
 	ID           scalar `json:"id"`
 	ExternalID   scalar `json:"external_customer_id"`
 	FlowStatus   scalar `json:"flow_status"`
@@ -38,7 +39,7 @@ type rowFields struct {
 // reset forgets a row and keeps the memory for the next one.
 func (f *rowFields) reset() {
 	*f = rowFields{
-		f.CustomerID[:0], f.ID[:0], f.ExternalID[:0], f.FlowStatus[:0], f.SafeDeployed[:0], f.CardsCount[:0],
+		f.CustomerID[:0], f.DocumentID[:0], f.ID[:0], f.ExternalID[:0], f.FlowStatus[:0], f.SafeDeployed[:0], f.CardsCount[:0],
 		f.CreatedAt[:0], f.Currency[:0], f.Ledger[:0], f.Available[:0], f.Pending[:0], f.Freshness[:0],
 	}
 }
@@ -88,9 +89,11 @@ func (f *rowFields) row() (row Row) {
 	return row
 }
 
-// identifier is the customer's, from either of its names.
+// identifier is the customer's. Its name is customer_id, wherever that stands;
+// where it is missing, the API's document says id, and its database _id, which
+// does not come and go as an id beside it may.
 func (f *rowFields) identifier() (id string, ok bool) {
-	for _, s := range []scalar{f.CustomerID, f.ID} {
+	for _, s := range []scalar{f.CustomerID, f.DocumentID, f.ID} {
 		text := s.text()
 		if s.kind() == '0' {
 			text = s

@@ -50,9 +50,9 @@ type mintedToken struct {
 	mint        func(ctx context.Context, key, secret string) (minted, error)
 	metrics     *metrics
 
-	turn chan struct{} // guards what follows; held while a mint is in flight
-	now  minted
-	next time.Time // when to replace the token
+	minting chan struct{} // guards what follows; held while a mint is in flight
+	current minted
+	renewAt time.Time
 }
 
 // minted is the answer of the token endpoint.
@@ -62,40 +62,40 @@ type minted struct {
 }
 
 func newMintedToken(key, secret Secret, m *metrics, mint func(context.Context, string, string) (minted, error)) *mintedToken {
-	return &mintedToken{key: key, secret: secret, mint: mint, metrics: m, turn: make(chan struct{}, 1)}
+	return &mintedToken{key: key, secret: secret, mint: mint, metrics: m, minting: make(chan struct{}, 1)}
 }
 
 func (t *mintedToken) token(ctx context.Context) (string, error) {
-	return t.with(ctx, func(now time.Time) bool { return now.Before(t.next) })
+	return t.currentOrNew(ctx, func(now time.Time) bool { return now.Before(t.renewAt) })
 }
 
 func (t *mintedToken) renew(ctx context.Context, refused string) (string, error) {
-	return t.with(ctx, func(time.Time) bool {
-		if t.now.token == refused {
-			t.now, t.next = minted{}, time.Time{}
+	return t.currentOrNew(ctx, func(time.Time) bool {
+		if t.current.token == refused {
+			t.current, t.renewAt = minted{}, time.Time{}
 		}
-		return t.now.token != "" // somebody else has renewed it meanwhile
+		return t.current.token != "" // somebody else has renewed it meanwhile
 	})
 }
 
-// with returns the present token if it is good, else a new one. Those who come
+// currentOrNew returns the current token if isGood says so, else a new one. Those who come
 // while one is minted wait for it, so there is never more than one mint.
-func (t *mintedToken) with(ctx context.Context, good func(now time.Time) bool) (string, error) {
+func (t *mintedToken) currentOrNew(ctx context.Context, isGood func(now time.Time) bool) (string, error) {
 	select {
-	case t.turn <- struct{}{}:
+	case t.minting <- struct{}{}:
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	defer func() { <-t.turn }()
-	if good(time.Now()) {
-		return t.now.token, nil
+	defer func() { <-t.minting }()
+	if isGood(time.Now()) {
+		return t.current.token, nil
 	}
 	err := t.replace(ctx)
-	if now := time.Now(); err != nil && now.Before(t.now.expires) {
-		t.next = now.Add(mintAgainAfter) // the old token has a while to live
-		return t.now.token, nil
+	if now := time.Now(); err != nil && now.Before(t.current.expires) {
+		t.renewAt = now.Add(mintAgainAfter) // the old token has a while to live
+		return t.current.token, nil
 	}
-	return t.now.token, err
+	return t.current.token, err
 }
 
 func (t *mintedToken) replace(ctx context.Context) error {
@@ -107,14 +107,14 @@ func (t *mintedToken) replace(ctx context.Context) error {
 	if err != nil {
 		return secretError(HintAPISecret, err)
 	}
-	asked := time.Now()
+	sent := time.Now()
 	fresh, err := t.mint(ctx, key, secret)
 	if err != nil {
 		return err
 	}
-	t.now = fresh
-	lifetime := fresh.expires.Sub(asked)
-	t.next = fresh.expires.Add(-min(refreshAhead, lifetime/5))
+	t.current = fresh
+	lifetime := fresh.expires.Sub(sent)
+	t.renewAt = fresh.expires.Add(-min(refreshAhead, lifetime/5))
 	t.metrics.tokenExpiry.WithLabelValues().Set(float64(fresh.expires.Unix()))
 	return nil
 }
@@ -131,7 +131,7 @@ func (c *Client) mintToken(ctx context.Context, key, secret string) (minted, err
 	if err != nil {
 		return minted{}, err
 	}
-	asked := time.Now()
+	sent := time.Now()
 	var answer minted
 	err = c.call(ctx, request{
 		op:       opMint,
@@ -144,7 +144,7 @@ func (c *Client) mintToken(ctx context.Context, key, secret string) (minted, err
 			return req, err
 		},
 		decode: func(body io.Reader) (err error) {
-			answer, err = decodeToken(body, asked)
+			answer, err = decodeToken(body, sent)
 			return err
 		},
 	})
@@ -160,8 +160,8 @@ type tokenAnswer struct {
 	ExpiresAt   json.RawMessage `json:"expires_at"`
 }
 
-// decodeToken reads the token endpoint's answer to a request sent at asked.
-func decodeToken(body io.Reader, asked time.Time) (minted, error) {
+// decodeToken reads the token endpoint's answer to a request sent then.
+func decodeToken(body io.Reader, sent time.Time) (minted, error) {
 	raw, err := io.ReadAll(io.LimitReader(body, maxTokenBody+1))
 	if err != nil {
 		return minted{}, err
@@ -182,24 +182,24 @@ func decodeToken(body io.Reader, asked time.Time) (minted, error) {
 	if strings.ContainsFunc(answer.AccessToken, func(r rune) bool { return r <= 0x20 || r > 0x7e }) {
 		return minted{}, badResponse("the answer's access_token is not one that an HTTP header can carry")
 	}
-	return minted{token: answer.AccessToken, expires: asked.Add(answer.lifetime(asked))}, nil
+	return minted{token: answer.AccessToken, expires: sent.Add(answer.lifetime(sent))}, nil
 }
 
 // maxTokenBody caps the token endpoint's answer.
 const maxTokenBody = 256 << 10
 
-// lifetime is how long the token lives from asked on, by expires_in, else by
+// lifetime is how long the token lives from then on, by expires_in, else by
 // expires_at, else as documented; at least a second, so that no answer makes
 // every page mint. A token that is said to be dead already is
 // taken to live as documented too: if it is dead, the API says so with a 401.
-func (a tokenAnswer) lifetime(asked time.Time) time.Duration {
+func (a tokenAnswer) lifetime(sent time.Time) time.Duration {
 	var seconds float64
 	var at time.Time
 	lifetime := defaultLifetime
 	if json.Unmarshal(a.ExpiresIn, &seconds) == nil && seconds > 0 {
 		lifetime = time.Duration(max(1, min(seconds, maxLifetime.Seconds())) * float64(time.Second))
-	} else if json.Unmarshal(a.ExpiresAt, &at) == nil && at.After(asked) {
-		lifetime = min(at.Sub(asked), maxLifetime)
+	} else if json.Unmarshal(a.ExpiresAt, &at) == nil && at.After(sent) {
+		lifetime = min(at.Sub(sent), maxLifetime)
 	}
 	return lifetime
 }

@@ -355,7 +355,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 					}})
 					r := newRig(t, api, func(o *apiclient.Options) {
 						o.BaseURL = parse(t, server.URL+sandbox.BasePath)
-						transport := apiclient.NewTransport(4)
+						transport := apiclient.NewTransport(4, 5*time.Minute)
 						t.Cleanup(transport.CloseIdleConnections)
 						o.Transport = transport
 						patient(o)

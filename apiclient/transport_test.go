@@ -25,7 +25,7 @@ import (
 func overHTTP(t *testing.T, api *sandbox.Sandbox, server *httptest.Server, changes ...func(*apiclient.Options)) *rig {
 	t.Helper()
 	t.Cleanup(server.Close)
-	transport := apiclient.NewTransport(4)
+	transport := apiclient.NewTransport(4, 5*time.Minute)
 	t.Cleanup(transport.CloseIdleConnections)
 	return newRig(t, api, func(o *apiclient.Options) {
 		o.BaseURL, o.Transport = parse(t, server.URL+sandbox.BasePath), transport
@@ -54,25 +54,30 @@ func TestRealHTTP(t *testing.T) {
 
 // Connections are used again, also after errors.
 func TestConnectionsAreReused(t *testing.T) {
-	api := sandbox.New(sandbox.Options{Seed: 1, Customers: 3, Quota: -1})
-	var opened atomic.Int64
-	server := httptest.NewUnstartedServer(api)
-	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			opened.Add(1)
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Seed: 1, Customers: 3, Quota: -1})
+		dial, closeServer := sandbox.Pipe(api)
+		defer closeServer()
+		opened := 0
+		transport := apiclient.NewTransport(4, time.Minute)
+		defer transport.CloseIdleConnections()
+		transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			opened++
+			return dial(ctx, network, address)
 		}
-	}
-	server.Start()
-	r := overHTTP(t, api, server)
-	for range 5 {
-		r.page()
-		remove := api.InjectFault(sandbox.Status(http.StatusForbidden).On(sandbox.CustomersEndpoint))
-		r.fails(apiclient.ReasonForbidden)
-		remove()
-	}
-	if got := opened.Load(); got != 1 {
-		t.Errorf("%d connections for requests one after the other, want 1", got)
-	}
+		r := newRig(t, api, func(o *apiclient.Options) {
+			o.BaseURL, o.Transport = parse(t, "http://api.test"+sandbox.BasePath), transport
+		})
+		for range 5 {
+			r.page()
+			remove := api.InjectFault(sandbox.Status(http.StatusForbidden).On(sandbox.CustomersEndpoint))
+			r.fails(apiclient.ReasonForbidden)
+			remove()
+		}
+		if opened != 1 {
+			t.Errorf("%d connections for requests one after the other, want 1", opened)
+		}
+	})
 }
 
 // Where a connection closes without an answer after it has been used, it is the
@@ -133,7 +138,7 @@ func TestRefusedByAProxy(t *testing.T) {
 		w.WriteHeader(http.StatusProxyAuthRequired)
 	}))
 	defer proxy.Close()
-	transport := apiclient.NewTransport(4)
+	transport := apiclient.NewTransport(4, 5*time.Minute)
 	defer transport.CloseIdleConnections()
 	transport.Proxy = http.ProxyURL(parse(t, proxy.URL))
 	r := newRig(t, nil, func(o *apiclient.Options) { o.Transport, o.BreakerFailures = transport, 1 })
@@ -214,7 +219,7 @@ func TestConnectionsThatFail(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			transport := apiclient.NewTransport(4)
+			transport := apiclient.NewTransport(4, 5*time.Minute)
 			if change != nil {
 				change(transport)
 			}
@@ -258,7 +263,7 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 		defer func() { _ = server.Close() }()
 
 		var dialled []*mute
-		transport := apiclient.NewTransport(4)
+		transport := apiclient.NewTransport(4, 5*time.Minute)
 		defer transport.CloseIdleConnections()
 		transport.Protocols = protocols
 		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {

@@ -29,13 +29,18 @@ type WalkOptions struct {
 func (c *Client) Walk(ctx context.Context, o WalkOptions) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
 		page, err := c.Page(ctx, 1, o.Balances)
+		defer func() { // when no request is under way any longer
+			if err != nil {
+				c.connections.drop()
+			}
+		}()
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		p := c.newPrefetch(ctx, o)
 		defer p.stop()
-		size, last := c.believedPageSize(page), 1
+		size, last := c.rowsPerPage(page), 1
 		for yield(page, nil) && len(page.Rows) > 0 {
 			last = max(last, pagesFor(page.Total, size))
 			pastTotal := page.Number == last
@@ -73,12 +78,12 @@ func isRejected(err error) bool {
 	}
 }
 
-// believedPageSize is how many rows a page has that is not the last: the limit
+// rowsPerPage is how many rows a page has that is not the last: the limit
 // that the first page names, since a server may cap the one asked for. It is the
 // rows that are believed if there are fewer than that although more are to come.
 // If they are more than that and all there is, the API knows no pages, and this
 // one is not full.
-func (c *Client) believedPageSize(first *Page) int {
+func (c *Client) rowsPerPage(first *Page) int {
 	size := c.pageSize
 	if first.Limit > 0 {
 		size = first.Limit

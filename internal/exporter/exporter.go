@@ -155,7 +155,7 @@ func NewClient(c config.Config, version string, logger *slog.Logger, registerer 
 		BreakerFailures: c.BreakerFailures,
 		BreakerCooldown: c.BreakerCooldown,
 		Random:          rand.Float64,
-		Transport:       apiclient.NewTransport(c.MaxConcurrency),
+		Transport:       apiclient.NewTransport(c.MaxConcurrency, c.Timeout),
 		Logger:          logger,
 		Registerer:      registerer,
 		Advice:          advice(),

@@ -245,7 +245,17 @@ func TestRetryAfter(t *testing.T) {
 		{"reset in the past", ``, func(now time.Time) []string {
 			return []string{"X-RateLimit-Reset", fmt.Sprint(now.Add(-time.Hour).Unix())}
 		}, 0},
-		{"reset in milliseconds", ``, func(now time.Time) []string { return []string{"X-RateLimit-Reset", fmt.Sprint(now.UnixMilli())} }, 5 * time.Minute},
+		{"reset in milliseconds", ``, func(now time.Time) []string {
+			return []string{"X-RateLimit-Reset", fmt.Sprint(now.Add(33 * time.Second).UnixMilli())}
+		}, 33 * time.Second},
+		{"reset in seconds from now", ``, func(time.Time) []string { return []string{"X-RateLimit-Reset", "33"} }, 33 * time.Second},
+		{"reset as text", ``, func(now time.Time) []string {
+			return []string{"X-RateLimit-Reset", now.Add(33 * time.Second).UTC().Format("2006-01-02T15:04:05.000Z")}
+		}, 33 * time.Second},
+		{"reset of the standard's draft", ``, func(time.Time) []string { return []string{"RateLimit", `"default";r=0;t=33`} }, 33 * time.Second},
+		{"digits grouped as Go does", ``, func(time.Time) []string { return []string{"Retry-After", "1_0"} }, 0},
+		{"digits grouped as Go does, in the reset", ``, func(time.Time) []string { return []string{"X-RateLimit-Reset", "3_3"} }, 0},
+		{"hexadecimal", ``, func(time.Time) []string { return []string{"Retry-After", "0x1p4"} }, 0},
 		{"reset on a clock an hour behind", ``, func(now time.Time) []string {
 			behind := now.Add(-time.Hour)
 			return []string{"Date", behind.UTC().Format(http.TimeFormat), "X-RateLimit-Reset", fmt.Sprint(behind.Add(33 * time.Second).Unix())}
