@@ -82,14 +82,19 @@ func (s *Shown) waiting(status onboarding.Status, one Emit) {
 
 // families holds what the tracker registers, so that a few metrics can be read
 // without the rest.
-type families struct{ collectors []named }
+type families struct {
+	collectors []named
+	collected  chan prometheus.Metric // reused; holds what one collector shows
+}
 
 type named struct {
 	names     []string
 	collector prometheus.Collector
 }
 
-func newFamilies() *families { return &families{} }
+func newFamilies() *families {
+	return &families{collected: make(chan prometheus.Metric, 1000)}
+}
 
 // Register implements prometheus.Registerer.
 func (f *families) Register(c prometheus.Collector) error {
@@ -120,7 +125,8 @@ func (f *families) samples(wanted func(name string) bool, emit Emit) {
 	for _, n := range f.collectors {
 		for _, name := range n.names {
 			if wanted(name) {
-				n.samples(wanted, emit)
+				n.collector.Collect(f.collected)
+				n.samples(f.collected, wanted, emit)
 				break
 			}
 		}
@@ -128,12 +134,10 @@ func (f *families) samples(wanted func(name string) bool, emit Emit) {
 }
 
 // samples emits gauges and counters; no rule reads the tracker's histogram.
-func (n named) samples(wanted func(name string) bool, emit Emit) {
-	metrics := make(chan prometheus.Metric, 1000)
-	n.collector.Collect(metrics)
-	close(metrics)
+func (n named) samples(collected <-chan prometheus.Metric, wanted func(name string) bool, emit Emit) {
 	var m dto.Metric
-	for metric := range metrics {
+	for len(collected) > 0 {
+		metric := <-collected
 		name := n.names[0]
 		if len(n.names) > 1 {
 			_, name, _ = strings.Cut(metric.Desc().String(), `fqName: "`)
