@@ -266,10 +266,7 @@ func TestSignalsEndItCleanly(t *testing.T) {
 				if api != hanging {
 					exporter.awaitReady()
 				}
-				exporter.signal(sig)
-				if code := exporter.exit(10 * time.Second); code != 0 {
-					t.Errorf("it exits %d, want 0", code)
-				}
+				exporter.endCleanly(sig, 10*time.Second)
 			})
 		}
 	}

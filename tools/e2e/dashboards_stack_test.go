@@ -39,10 +39,7 @@ func TestStackReachesItsReceiver(t *testing.T) {
 		}
 		return nil
 	})
-	stack.signal(syscall.SIGINT)
-	if code := stack.exit(30 * time.Second); code != 0 {
-		t.Errorf("it exits %d on SIGINT, want 0", code)
-	}
+	stack.endCleanly(syscall.SIGINT, 30*time.Second)
 	left, err := os.ReadDir(temporary)
 	if err != nil || len(left) > 0 {
 		t.Errorf("it leaves %v in the temporary folder, %v", left, err)

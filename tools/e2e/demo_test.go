@@ -75,10 +75,7 @@ func TestDemoEndsCleanly(t *testing.T) {
 				demo := &exporter{process: start(t, cmd)}
 				demo.address = listenAddress(t, demo.process)
 				demo.awaitReady()
-				demo.signal(sig)
-				if code := demo.exit(15 * time.Second); code != 0 {
-					t.Errorf("it exits %d, want 0", code)
-				}
+				demo.endCleanly(sig, 15*time.Second)
 			})
 		}
 	}

@@ -61,10 +61,7 @@ func TestUnreadLog(t *testing.T) {
 			if code, body := e.get("/-/healthy"); code != http.StatusOK {
 				t.Errorf("/-/healthy answers %d: %s", code, body)
 			}
-			e.signal(syscall.SIGTERM)
-			if code := e.exit(20 * time.Second); code != 0 {
-				t.Errorf("exit code %d, want 0", code)
-			}
+			e.endCleanly(syscall.SIGTERM, 20*time.Second)
 		})
 	}
 }

@@ -178,10 +178,7 @@ func terminatedInAnyPhase(t *testing.T) {
 			if phase.stuck {
 				stuckScraper(t, exporter)
 			}
-			exporter.signal(syscall.SIGTERM)
-			if code := exporter.exit(10 * time.Second); code != 0 {
-				t.Errorf("it exits %d, want 0", code)
-			}
+			exporter.endCleanly(syscall.SIGTERM, 10*time.Second)
 			// A scrape that was cut off may have the last word.
 			eventually(t, 5*time.Second, "the log says that it ended in order", func() error {
 				lines := logLines(t, exporter.Stderr.String())

@@ -190,10 +190,7 @@ func savedState(t *testing.T, env settings) (state []byte, last series) {
 	exporter := startExporter(t, env)
 	exporter.awaitReady()
 	last = exporter.metrics()
-	exporter.signal(syscall.SIGTERM)
-	if code := exporter.exit(10 * time.Second); code != 0 {
-		t.Fatalf("it exits %d", code)
-	}
+	exporter.endCleanly(syscall.SIGTERM, 10*time.Second)
 	state, err := os.ReadFile(env["EXPORTER_STATE_FILE"])
 	if err != nil {
 		t.Fatal(err)

@@ -60,6 +60,15 @@ func (p *process) exit(within time.Duration) int {
 	}
 }
 
+// endCleanly sends a signal, after which the process must exit with 0.
+func (p *process) endCleanly(sig syscall.Signal, within time.Duration) {
+	p.t.Helper()
+	p.signal(sig)
+	if code := p.exit(within); code != 0 {
+		p.t.Errorf("it exits %d, want 0", code)
+	}
+}
+
 // tail is the end of a text that is too long to show.
 func tail(s string) string {
 	const most = 4000

@@ -88,10 +88,7 @@ func TestRecoversByItself(t *testing.T) {
 	exporter.await(recovery, "the exporter is well again after the storm", healthy)
 
 	since := exporter.metrics()["yativo_card_tracking_since_timestamp_seconds"]
-	exporter.signal(syscall.SIGTERM)
-	if code := exporter.exit(15 * time.Second); code != 0 {
-		t.Fatalf("it exits %d on SIGTERM, want 0", code)
-	}
+	exporter.endCleanly(syscall.SIGTERM, 15*time.Second)
 	restarted := startExporter(t, env)
 	restarted.await(recovery, "a restart goes on where it was", func(now series) error {
 		return errors.Join(healthy(now), now.is("yativo_card_tracking_since_timestamp_seconds", since),

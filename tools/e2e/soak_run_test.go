@@ -87,10 +87,7 @@ func TestSoak(t *testing.T) {
 	}
 	s.backTo(settled, time.Minute)
 	s.report(lasts, seed, scrapers, settled, settledMemory)
-	s.signal(syscall.SIGTERM)
-	if code := s.exit(10 * time.Second); code != 0 {
-		t.Errorf("it exits %d, want 0", code)
-	}
+	s.endCleanly(syscall.SIGTERM, 10*time.Second)
 }
 
 // soakParameters are how long the soak lasts, and its seed.
