@@ -101,13 +101,12 @@ func TestParametersReachTheRules(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{"-kyc-stalled-min", "7"}, []string{
-			`-last_over_time(job_flow_status:yativo_card_stalled_customers:max{flow_status="kyc_initiated"}[12h]) >= 3`,
-			`-{{ $value }} customers (the page needs 3) have been in {{ $labels.flow_status }} for longer than`,
-			`+last_over_time(job_flow_status:yativo_card_stalled_customers:max{flow_status="kyc_initiated"}[12h]) >= 7`,
-			`+{{ $value }} customers (the page needs 7) have been in {{ $labels.flow_status }} for longer than`,
+		{[]string{"-silence-without-rhythm", "1d12h"}, []string{
+			"-last_over_time(job_flow_status:yativo_card_quiet_seconds:min[3d]) > 345600",
+			"-{{- else }}The program's rhythm is not known yet, so this is told after 4d of silence alone.{{ end }}",
+			"+last_over_time(job_flow_status:yativo_card_quiet_seconds:min[3d]) > 129600",
+			"+{{- else }}The program's rhythm is not known yet, so this is told after 1d12h of silence alone.{{ end }}",
 		}},
-		{[]string{"-kyc-quiet-min", "1d12h", "-kyc-quiet-max", "5d"}, []string{"-86400, 345600", "+129600, 432000"}},
 		{[]string{"-safe-stalled-min", "5"}, []string{
 			`-last_over_time(job_flow_status:yativo_card_stalled_customers:max{flow_status="safe_deploying"}[12h]) >= 3`,
 			`-and on (job) job_flow_status:yativo_card_stalled_customers:max{flow_status="safe_deploying"} >= 3`,
@@ -120,18 +119,30 @@ func TestParametersReachTheRules(t *testing.T) {
 			`-group by (job) (up{job="yativo-card-exporter"})`,
 			`-or absent(up{job="yativo-card-exporter"})`,
 			`-unless on (job) (up{job="yativo-card-exporter"} == 1)`,
+			`-count by (job) (up{job="yativo-card-exporter"} == 0)`,
+			`-count by (job) (up{job="yativo-card-exporter"} == 1)`,
+			`-changes(process_start_time_seconds{job="yativo-card-exporter"}[5m]) > 0`,
 			`+group by (job) (up{job="cards-eu"})`,
 			`+or absent(up{job="cards-eu"})`,
 			`+unless on (job) (up{job="cards-eu"} == 1)`,
+			`+count by (job) (up{job="cards-eu"} == 0)`,
+			`+count by (job) (up{job="cards-eu"} == 1)`,
+			`+changes(process_start_time_seconds{job="cards-eu"}[5m]) > 0`,
 		}},
 		{[]string{"-job", ` cards.eu, "odd" `}, []string{
 			`-group by (job) (up{job="yativo-card-exporter"})`,
 			`-or absent(up{job="yativo-card-exporter"})`,
 			`-unless on (job) (up{job="yativo-card-exporter"} == 1)`,
+			`-count by (job) (up{job="yativo-card-exporter"} == 0)`,
+			`-count by (job) (up{job="yativo-card-exporter"} == 1)`,
+			`-changes(process_start_time_seconds{job="yativo-card-exporter"}[5m]) > 0`,
 			`+group by (job) (up{job=~"cards\\.eu|\"odd\""})`,
 			`+or absent(up{job="cards.eu"})`,
 			`+or absent(up{job="\"odd\""})`,
 			`+unless on (job) (up{job=~"cards\\.eu|\"odd\""} == 1)`,
+			`+count by (job) (up{job=~"cards\\.eu|\"odd\""} == 0)`,
+			`+count by (job) (up{job=~"cards\\.eu|\"odd\""} == 1)`,
+			`+changes(process_start_time_seconds{job=~"cards\\.eu|\"odd\""}[5m]) > 0`,
 		}},
 	} {
 		got := changedLines(run(t), run(t, test.args...))
@@ -239,12 +250,9 @@ func TestBadParametersAreNamed(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-kyc-stalled-min", "0"}, "-kyc-stalled-min is 0, must be at least 1"},
 		{[]string{"-safe-stalled-min", "-1"}, "-safe-stalled-min is -1, must be at least 1"},
-		{[]string{"-kyc-quiet-min", "0s"}, "-kyc-quiet-min is 0s, must be positive"},
-		{[]string{"-kyc-quiet-min", "5d"}, "-kyc-quiet-max is 4d, must be at least -kyc-quiet-min, 5d"},
-		{[]string{"-kyc-quiet-max", "1w"}, "-kyc-quiet-max is 1w, must be below the week"},
-		{[]string{"-kyc-quiet-min", "soon"}, `invalid value "soon" for flag -kyc-quiet-min`},
+		{[]string{"-silence-without-rhythm", "0s"}, "-silence-without-rhythm is 0s, must be positive"},
+		{[]string{"-silence-without-rhythm", "soon"}, `invalid value "soon" for flag -silence-without-rhythm`},
 		{[]string{"-label", "team"}, `"team" lacks the value`},
 		{[]string{"-label", "9=x"}, `-label "9" is no name of a label`},
 		{[]string{"-label", "team={{ .Alert }}"}, `-label "team" has a template for a value`},
@@ -269,8 +277,8 @@ func TestBadParametersAreNamed(t *testing.T) {
 func TestEveryBadParameterIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
-	alerts.Command([]string{"-kyc-stalled-min", "0", "-safe-stalled-min", "0", "-format", "x"}, &stdout, &stderr)
-	for _, name := range []string{"alerts: -kyc-stalled-min", "alerts: -safe-stalled-min", "alerts: -format"} {
+	alerts.Command([]string{"-silence-without-rhythm", "0", "-safe-stalled-min", "0", "-format", "x"}, &stdout, &stderr)
+	for _, name := range []string{"alerts: -silence-without-rhythm", "alerts: -safe-stalled-min", "alerts: -format"} {
 		if !strings.Contains(stderr.String(), name) {
 			t.Errorf("stderr lacks %q: %s", name, stderr.String())
 		}
@@ -280,7 +288,7 @@ func TestEveryBadParameterIsNamedAtOnce(t *testing.T) {
 func TestHelpExitsWithZeroAndUnwritableFolderWithOne(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
-	if code := alerts.Command([]string{"-help"}, &stdout, &stderr); code != 0 || !strings.Contains(stderr.String(), "-kyc-quiet-max") {
+	if code := alerts.Command([]string{"-help"}, &stdout, &stderr); code != 0 || !strings.Contains(stderr.String(), "-silence-without-rhythm") {
 		t.Errorf("-help: exit code %d: %s", code, stderr.String())
 	}
 	stderr.Reset()

@@ -142,7 +142,7 @@ func TestRunbookPageIsHTML(t *testing.T) {
 	for _, want := range []string{
 		"<h1>Runbook</h1>",
 		"<strong>Means.</strong>",
-		"<code>job_flow_status:yativo_card_quiet_seconds:min{flow_status=&#34;kyc_initiated&#34;}</code>",
+		"<code>job_flow_status:yativo_card_last_advance_timestamp_seconds:max{flow_status=&#34;kyc_initiated&#34;}</code>",
 	} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %s", want)

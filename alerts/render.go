@@ -35,29 +35,27 @@ const (
 // Params are what teams differ in. The zero value is not valid; start from
 // DefaultParams.
 type Params struct {
-	KYCStalledMin  int               // Customers stalled in KYC before the page, at least 1.
-	KYCQuietMin    time.Duration     // No silence of KYC shorter than this pages.
-	KYCQuietMax    time.Duration     // Every silence of KYC longer than this pages.
-	SafeStalledMin int               // Customers stalled in safe_deploying before the page, at least 1.
-	Labels         map[string]string // Added to every alert.
-	RunbookURL     string            // The page with the runbook; alerts add an anchor.
-	DashboardURL   string            // Grafana's root; alerts add the dashboard's path.
-	Jobs           []string          // The scrape jobs that must exist; alerts watch other jobs once they were seen.
-	Format         Format
+	// SilenceWithoutRhythm is for how long nobody must have advanced past a step
+	// before that is told, as long as the program's rhythm is not known.
+	SilenceWithoutRhythm time.Duration
+	SafeStalledMin       int               // Customers stalled in safe_deploying before the page, at least 1.
+	Labels               map[string]string // Added to every alert.
+	RunbookURL           string            // The page with the runbook; alerts add an anchor.
+	DashboardURL         string            // Grafana's root; alerts add the dashboard's path.
+	Jobs                 []string          // The scrape jobs that must exist; alerts watch other jobs once they were seen.
+	Format               Format
 }
 
 // DefaultParams are the parameters of the checked-in rule file. Its links work
 // where exporter and Grafana run on the reader's own machine.
 func DefaultParams() Params {
 	return Params{
-		KYCStalledMin:  3,
-		KYCQuietMin:    24 * time.Hour,
-		KYCQuietMax:    96 * time.Hour,
-		SafeStalledMin: 3,
-		RunbookURL:     "http://localhost:10101/runbook",
-		DashboardURL:   "http://localhost:3000",
-		Jobs:           []string{"yativo-card-exporter"},
-		Format:         FormatPrometheus,
+		SilenceWithoutRhythm: 96 * time.Hour,
+		SafeStalledMin:       3,
+		RunbookURL:           "http://localhost:10101/runbook",
+		DashboardURL:         "http://localhost:3000",
+		Jobs:                 []string{"yativo-card-exporter"},
+		Format:               FormatPrometheus,
 	}
 }
 
@@ -76,13 +74,8 @@ func (p Params) Validate() error {
 			problems = append(problems, fmt.Errorf(format, args...))
 		}
 	}
-	check(p.KYCStalledMin >= 1, "-kyc-stalled-min is %d, must be at least 1", p.KYCStalledMin)
 	check(p.SafeStalledMin >= 1, "-safe-stalled-min is %d, must be at least 1", p.SafeStalledMin)
-	check(p.KYCQuietMin > 0, "-kyc-quiet-min is %s, must be positive", model.Duration(p.KYCQuietMin))
-	check(p.KYCQuietMax >= p.KYCQuietMin, "-kyc-quiet-max is %s, must be at least -kyc-quiet-min, %s",
-		model.Duration(p.KYCQuietMax), model.Duration(p.KYCQuietMin))
-	check(p.KYCQuietMax < 7*24*time.Hour, "-kyc-quiet-max is %s, must be below the week over which the pace is taken",
-		model.Duration(p.KYCQuietMax))
+	check(p.SilenceWithoutRhythm > 0, "-silence-without-rhythm is %s, must be positive", model.Duration(p.SilenceWithoutRhythm))
 	for name, value := range p.Labels {
 		check(!strings.Contains(value, "{{"), "-label %q has a template for a value, which Prometheus would expand", name)
 		check(labelName.MatchString(name) && !strings.HasPrefix(name, "__"), "-label %q is no name of a label", name)
@@ -116,8 +109,8 @@ func Render(p Params) ([]byte, error) {
 	var rules bytes.Buffer
 	err = t.Execute(&rules, struct {
 		Params
-		DashboardURL, MoreLabels, JobMatcher, OrAbsentJobs string
-	}{p, strings.TrimSuffix(p.DashboardURL, "/"), moreLabels(p.Labels), jobMatcher(p.Jobs), orAbsentJobs(p.Jobs)})
+		DashboardURL, MoreLabels, JobMatcher, OrAbsentJobs, SilenceText string
+	}{p, strings.TrimSuffix(p.DashboardURL, "/"), moreLabels(p.Labels), jobMatcher(p.Jobs), orAbsentJobs(p.Jobs), model.Duration(p.SilenceWithoutRhythm).String()})
 	if err != nil {
 		return nil, fmt.Errorf("render the embedded rules: %w", err)
 	}

@@ -53,7 +53,7 @@ func TestCommandLine(t *testing.T) {
 		"too many arguments":   {[]string{"check", "now"}, exitUsage, `"now"`},
 		"no configuration":     {nil, exitConfig, "YATIVO_API_KEY"},
 		"alert rules":          {[]string{"alerts"}, exitOK, "alert: YativoCardKYCStalled"},
-		"alert rules nowhere":  {[]string{"alerts", "-kyc-stalled-min", "0"}, exitUsage, "-kyc-stalled-min"},
+		"alert rules nowhere":  {[]string{"alerts", "-safe-stalled-min", "0"}, exitUsage, "-safe-stalled-min"},
 		"dashboards":           {[]string{"dashboards", "onboarding"}, exitOK, `"uid": "yativo-card-onboarding"`},
 		"dashboards nowhere":   {[]string{"dashboards", "nothing"}, exitUsage, "nothing"},
 		"help of a command":    {[]string{"check", "--help"}, exitOK, "YATIVO_RATE_RESERVE"},

@@ -55,14 +55,13 @@ func silent(by string, matchers ...string) string {
 }
 
 // standing stands in for silent in KYC while the rhythm is not known: it selects
-// the stalled customers if they are at least three, and if nobody has got past it
-// for longer than the program's own pace explains, as the shipped rules record
-// it, or, where they are not loaded, for longer than the stalled threshold.
+// the stalled customers if as many entered since the last advance as are no
+// chance, and that was 96 hours ago, as in the shipped rules.
 func standing(by string) string {
-	return fmt.Sprintf("%s >= 3\nand on () time() - %s\n> (%s or %s)\nunless on () %s",
-		most(by, "yativo_card_stalled_customers", kyc), lastAdvance("", kyc),
-		`max (last_over_time(job_flow_status:yativo_card_quiet_limit_seconds:max{job=~"$job", `+kyc+"}[12h]))",
-		most("", "yativo_card_stalled_after_seconds", kyc), most("", "yativo_card_missed_advances_limit", kyc))
+	return fmt.Sprintf("%s\nand %s\n>= %s\nand on () time() - %s\n> 345600\nunless on () %s",
+		most(by, "yativo_card_stalled_customers", kyc),
+		most(by, "yativo_card_entered_since_advance_customers", kyc), most(by, "yativo_card_entered_since_advance_limit", kyc),
+		lastAdvance("", kyc), most("", "yativo_card_missed_advances_limit", kyc))
 }
 
 // unusual selects the stalled customers where they are five more than the median

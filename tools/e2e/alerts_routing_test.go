@@ -64,15 +64,17 @@ func TestEveryAlertIsRouted(t *testing.T) {
 func TestInhibitions(t *testing.T) {
 	t.Parallel()
 	const (
-		onboarding = "KYCStalled critical,KYCBacklog warning,SafeDeploymentStalled critical,SafeDeploymentStalled warning,ActiveWithoutSafe warning,OnboardingStalled warning"
-		balances   = "PendingBalanceHigh warning,BalanceMismatch warning,BalancesMissing warning"
+		onboarding = "KYCStalled critical,StepStalled warning,StepLosing warning,SignUpsStopped warning,ListFrozen warning,WalletsAbandoned warning," +
+			"SafeDeploymentStalled critical,SafeDeploymentStalled warning,ActiveWithoutSafe warning,CustomersMissing warning"
+		balances = "PendingBalanceHigh warning,BalanceMismatch warning,BalancesMissing warning"
 	)
 	mutes := map[string]string{
 		"ExporterDown critical":          onboarding + "," + balances + ",RefreshFailing warning,DataStale customers critical,DataStale balances critical",
 		"DataStale customers critical":   onboarding + ",RefreshFailing warning,DataStale balances critical",
 		"DataStale balances critical":    balances + ",RefreshFailing warning",
-		"AuthFailing critical":           "RefreshFailing warning,DataStale customers critical,DataStale balances critical,CircuitOpen warning",
-		"KYCStalled critical":            "KYCBacklog warning",
+		"AuthFailing critical":           "RefreshFailing warning,DataStale customers critical,DataStale balances critical",
+		"KYCStalled critical":            "StepLosing warning",
+		"StepStalled warning":            "StepLosing warning",
 		"SafeDeploymentStalled critical": "SafeDeploymentStalled warning",
 	}
 	manager := startAlertmanager(t)

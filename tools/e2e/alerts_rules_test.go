@@ -85,7 +85,6 @@ func testRules(t *testing.T, rules string, edit func(tests []byte) string) {
 	}
 	folder := t.TempDir()
 	writeFile(t, folder, alerts.RulesFile, rules)
-	writeFile(t, folder, "quarterly.rules.yml", evaluatedEvery("15m", rules))
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
@@ -93,17 +92,7 @@ func testRules(t *testing.T, rules string, edit func(tests []byte) string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text := edit(content)
-			if strings.Contains(text, "evaluation_interval: 15m") {
-				text = strings.ReplaceAll(text, alerts.RulesFile, "quarterly.rules.yml")
-			}
-			runTool(t, "promtool", "test", "rules", writeFile(t, folder, filepath.Base(file), text))
+			runTool(t, "promtool", "test", "rules", writeFile(t, folder, filepath.Base(file), edit(content)))
 		})
 	}
-}
-
-// evaluatedEvery are rules that are evaluated less often, so that weeks pass in
-// seconds.
-func evaluatedEvery(interval, rules string) string {
-	return strings.ReplaceAll(rules, "interval: 1m\n", "interval: "+interval+"\n")
 }

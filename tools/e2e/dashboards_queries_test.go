@@ -79,7 +79,7 @@ func TestDashboardsShowAStallAndAnOutage(t *testing.T) {
 // at a pace at which they see something within seconds.
 func dashboardScrape(t *testing.T, address string) string {
 	t.Helper()
-	rules := renderRehearsal(t, 600, "-kyc-quiet-min", "1h", "-kyc-quiet-max", "1h")
+	rules := renderRehearsal(t, 600, "-silence-without-rhythm", "1h")
 	file := writeFile(t, t.TempDir(), alerts.RulesFile, rules)
 	return fmt.Sprintf("  - {job_name: %s, static_configs: [{targets: [%q]}]}\nrule_files: [%q]\n", dashboardJob, address, file)
 }

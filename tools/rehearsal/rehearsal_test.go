@@ -23,7 +23,7 @@ const demoRules = "../../deploy/prometheus/rehearsal.rules.yml"
 func TestDemoRulesAreTheShippedOnes(t *testing.T) {
 	t.Parallel()
 	p := alerts.DefaultParams()
-	p.KYCQuietMin, p.KYCQuietMax = 6*time.Hour, 6*time.Hour
+	p.SilenceWithoutRhythm = 6 * time.Hour
 	rules, err := alerts.Render(p)
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ const (
 func configure(folder string, a addresses) error {
 	var complaint bytes.Buffer
 	if code := alerts.Command([]string{
-		"-o", folder, "-kyc-quiet-min", quietLimit, "-kyc-quiet-max", quietLimit,
+		"-o", folder, "-silence-without-rhythm", quietLimit,
 		"-runbook-url", "http://" + a.exporter + "/runbook",
 	}, &complaint, &complaint); code != 0 {
 		return fmt.Errorf("write the alert pack: %s", complaint.String())
