@@ -169,3 +169,7 @@ func (c *Client) WalkRequests(first *Page) int {
 
 // Quota returns what the API said last about its own limit, if it is known.
 func (c *Client) Quota() (limit, remaining int, known bool) { return c.limiter.lastQuota() }
+
+// WaitsForQuota reports whether a request is held back by a limit, which may be
+// for minutes.
+func (c *Client) WaitsForQuota() bool { return len(c.limiter.waiting) > 0 }

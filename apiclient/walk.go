@@ -55,6 +55,7 @@ func (c *Client) Walk(ctx context.Context, o WalkOptions) iter.Seq2[*Page, error
 			switch {
 			case isRejected(err) && number == last,
 				err == nil && len(page.Rows) == 0 && pastTotal:
+				err = nil // the end, and no reason to let connections go
 				return
 			case err != nil:
 				yield(nil, err)

@@ -16,6 +16,8 @@ type exposition struct {
 	customers  expiring
 	balances   expiring
 	onboarding *onboarding.Report
+	recent     []PastRefresh
+	walkTime   time.Duration
 }
 
 // expiring is a group of series that vanish once they are too old to be
@@ -70,6 +72,8 @@ func (r *Refresher) publish() {
 		customers:  expiring{r.render(r.customerFamilies), r.customers.At, r.customersLimit()},
 		balances:   expiring{r.render(r.balanceFamilies), r.balances.At, r.balancesLimit()},
 		onboarding: r.customers.Onboarding,
+		recent:     r.recent,
+		walkTime:   r.walkTime(),
 	})
 }
 

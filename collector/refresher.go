@@ -39,6 +39,7 @@ type Refresher struct {
 	options                                             Options
 	exporterFamilies, customerFamilies, balanceFamilies []family
 	exposition                                          atomic.Pointer[exposition]
+	lastProgress                                        atomic.Pointer[time.Time] // nil until Run begins
 
 	// Only the goroutine in Run touches what follows.
 	customers     *Customers
@@ -50,6 +51,8 @@ type Refresher struct {
 	failures  map[apiclient.Reason]int
 	lastEnd   time.Time     // of the last refresh, failed or not
 	lastTook  time.Duration // of the last refresh, failed or not
+	pages     int           // that came in the present refresh
+	recent    []PastRefresh
 
 	schedule   balanceSchedule
 	emptySince time.Time // when the list was first found empty that was not before
@@ -78,6 +81,7 @@ func NewRefresher(o Options) *Refresher {
 // interval after the last one began, or at once if that took longer.
 func (r *Refresher) Run(ctx context.Context) {
 	for {
+		r.noteProgress()
 		start := time.Now()
 		r.Refresh(ctx)
 		select {
@@ -99,6 +103,7 @@ type outcome struct {
 // meanwhile, nothing changes. It must not be called concurrently.
 func (r *Refresher) Refresh(ctx context.Context) {
 	start := time.Now()
+	r.pages = 0
 	o := r.refresh(ctx, start)
 	if ctx.Err() != nil {
 		return
@@ -108,9 +113,12 @@ func (r *Refresher) Refresh(ctx context.Context) {
 	r.lastEnd = time.Now()
 	r.lastTook = r.lastEnd.Sub(start)
 	r.schedule.refreshed(start, r.up, o.balances)
+	past := PastRefresh{Start: start, Duration: r.lastTook, Pages: r.pages, Up: r.up}
 	if err := cmp.Or(o.err, o.balancesErr); err != nil {
-		r.failures[apiclient.ReasonOf(err)]++
+		past.Reason = apiclient.ReasonOf(err)
+		r.failures[past.Reason]++
 	}
+	r.remember(past)
 	r.publish()
 	// A log may block, so it comes after what it tells of is shown.
 	r.refreshLog.note(o.err)

@@ -70,6 +70,8 @@ func (r *Refresher) read(ctx context.Context, f *fold, o apiclient.WalkOptions) 
 		if err != nil {
 			return err
 		}
+		r.noteProgress()
+		r.pages++
 		if r.options.FirstPage != nil {
 			r.options.FirstPage(page)
 			r.options.FirstPage = nil

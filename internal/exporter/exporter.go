@@ -79,7 +79,7 @@ func New(o Options) (*Exporter, error) {
 	if err := registry.Register(refresher); err != nil {
 		return nil, errors.Join(err, tracker.Close())
 	}
-	handler, err := newHandler(c, version, registry, refresher, logger)
+	handler, err := newHandler(c, version, registry, client, refresher, logger)
 	if err != nil {
 		return nil, errors.Join(err, tracker.Close())
 	}

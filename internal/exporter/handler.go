@@ -10,12 +10,13 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 
 	"yativo-card-exporter/alerts"
+	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/collector"
 	"yativo-card-exporter/internal/config"
 )
 
 // newHandler routes everything that the exporter serves.
-func newHandler(c config.Config, version string, registry *prometheus.Registry, refresher *collector.Refresher, logger *slog.Logger) (http.Handler, error) {
+func newHandler(c config.Config, version string, registry *prometheus.Registry, client *apiclient.Client, refresher *collector.Refresher, logger *slog.Logger) (http.Handler, error) {
 	landing, err := web.NewLandingPage(web.LandingConfig{
 		Name:        "Yativo card exporter",
 		Description: "Prometheus exporter for the customers of a Yativo card program",
@@ -26,7 +27,7 @@ func newHandler(c config.Config, version string, registry *prometheus.Registry, 
 			{Address: "/stalled", Text: "Stalled customers", Description: "JSON; wants a web configuration with credentials, or loopback"},
 			{Address: "/runbook", Text: "Runbook", Description: "what each alert means and what to do"},
 			{Address: "/-/ready", Text: "Ready", Description: "whether there is a first snapshot"},
-			{Address: "/-/healthy", Text: "Healthy", Description: "whether the process is alive"},
+			{Address: "/-/healthy", Text: "Healthy", Description: "whether the process is alive and its refreshes go on"},
 		},
 	})
 	if err != nil {
@@ -52,7 +53,13 @@ func newHandler(c config.Config, version string, registry *prometheus.Registry, 
 		_, _ = w.Write(runbook)
 	})
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, "The process is alive.\n")
+		// Where quota is short a request may be held back for minutes, and a
+		// restart would only ask for more.
+		if !refresher.IsTurning() && !client.WaitsForQuota() {
+			answer(w, http.StatusServiceUnavailable, "The process is alive, but its refreshes have come to a halt; the log may say where. Restart it.\n")
+			return
+		}
+		answer(w, http.StatusOK, "The process is alive and its refreshes go on.\n")
 	})
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !refresher.Ready() {
