@@ -261,7 +261,7 @@ func damagedOnAFullDisk(t *testing.T) {
 	overwrite(t, damaged+".previous", state)
 	state[len(state)/2] ^= 1
 	overwrite(t, damaged, state)
-	exporter := startExporterBy(t, ownMounts(`mount -t tmpfs -o size=64k tmpfs "$FOLDER" && cp "$DAMAGED" "$DAMAGED.previous" "$FOLDER/" || exit 3
+	exporter := startExporterBy(t, ownMounts(`mount -t tmpfs -o size=256k tmpfs "$FOLDER" && cp "$DAMAGED" "$DAMAGED.previous" "$FOLDER/" || exit 3
 		cat /dev/zero > "$FOLDER/ballast" 2> /dev/null
 		"$0"; echo "without space it exits $?"
 		rm "$FOLDER/ballast" && exec "$0"`),
