@@ -47,12 +47,12 @@ func kycReplicas(more map[string]string) map[string]string {
 	return all
 }
 
-// rhythm is what is known of the hours that KYC has missed, and of those it takes
-// to page, and of those who have entered since, of whom it takes five.
-func rhythm(missed, limit, entered string) map[string]string {
+// rhythm is what is known of the hours that KYC has missed, of which it takes
+// eight to page, and of those who have entered since, of whom it takes five.
+func rhythm(missed, entered string) map[string]string {
 	return map[string]string{
 		`yativo_card_missed_advances{instance="a", flow_status="kyc_initiated"}`:                 missed + "x3240",
-		`yativo_card_missed_advances_limit{instance="a", flow_status="kyc_initiated"}`:           limit + "x3240",
+		`yativo_card_missed_advances_limit{instance="a", flow_status="kyc_initiated"}`:           "8x3240",
 		`yativo_card_entered_since_advance_customers{instance="a", flow_status="kyc_initiated"}`: entered + "x3240",
 		`yativo_card_entered_since_advance_limit{instance="a", flow_status="kyc_initiated"}`:     "5x3240",
 	}
@@ -85,20 +85,20 @@ func panelCases() []panelCase {
 		{"the pace explains the silence", kycReplicas(map[string]string{quietLimit: "345600x3240"}), "2d6h", "onboarding", "KYC", 0, verdict(0)},
 		{"the pace does not explain the silence", kycReplicas(map[string]string{quietLimit: "172800x3240"}), "2d6h", "onboarding", "KYC", 0, verdict(2)},
 		{
-			"the rhythm does not explain the silence", kycReplicas(rhythm("9", "8", "5")), "2d6h", "onboarding", "KYC", 0, verdict(2),
+			"the rhythm does not explain the silence", kycReplicas(rhythm("9", "5")), "2d6h", "onboarding", "KYC", 0, verdict(2),
 		},
 		{
-			"the rhythm explains what the pace does not", kycReplicas(rhythm("7", "8", "5")), "2d6h", "onboarding", "KYC", 0, verdict(0),
+			"the rhythm explains what the pace does not", kycReplicas(rhythm("7", "5")), "2d6h", "onboarding", "KYC", 0, verdict(0),
 		},
 		{
-			"too few have entered to tell", kycReplicas(rhythm("9", "8", "4")), "2d6h", "onboarding", "KYC", 0, verdict(0),
+			"too few have entered to tell", kycReplicas(rhythm("9", "4")), "2d6h", "onboarding", "KYC", 0, verdict(0),
 		},
 		{
-			"a step that stands still by the rhythm", kycReplicas(rhythm("9", "8", "5")), "2d6h", "onboarding", "Who is stuck, where, since when", 1,
+			"a step that stands still by the rhythm", kycReplicas(rhythm("9", "5")), "2d6h", "onboarding", "Who is stuck, where, since when", 1,
 			map[string]float64{`{flow_status="kyc_initiated"}`: 1},
 		},
 		{
-			"usual hours that were missed", kycReplicas(rhythm("9", "8", "5")), "2d6h", "onboarding", "Who is stuck, where, since when", 8,
+			"usual hours that were missed", kycReplicas(rhythm("9", "5")), "2d6h", "onboarding", "Who is stuck, where, since when", 8,
 			map[string]float64{`{flow_status="kyc_initiated"}`: 9},
 		},
 		{"the silence is that of the replica that has seen an advance", kycReplicas(nil), "2d6h", "onboarding", "Silence past $status", 0, verdict(53)},
