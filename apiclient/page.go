@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -144,13 +145,11 @@ func (s scalar) text() []byte {
 	if s.kind() != '"' {
 		return nil
 	}
-	for _, b := range s {
-		if b == '\\' {
-			// The value has passed the syntax check; only invalid UTF-8 can be
-			// complained of here, and it has been replaced.
-			text, _ := jsontext.AppendUnquote(nil, s)
-			return text
-		}
+	if slices.Contains(s, '\\') {
+		// The value has passed the syntax check; only invalid UTF-8 can be
+		// complained of here, and it has been replaced.
+		text, _ := jsontext.AppendUnquote(nil, s)
+		return text
 	}
 	return s[1 : len(s)-1]
 }

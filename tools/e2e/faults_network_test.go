@@ -58,7 +58,7 @@ func networkFaults(t *testing.T) []row {
 		}
 	}
 	rows = append(rows,
-		row{name: "the HTTPS proxy dies", place: behindProxy(toxic), begin: down, want: fails("network", "the proxy: connection refused")},
+		row{name: "the HTTPS proxy dies", place: behindProxy(toxic), begin: down, want: fails("network", "the proxy: connection refused; check HTTPS_PROXY and NO_PROXY")},
 		row{name: "the name does not resolve", place: behindName, begin: func(t *testing.T, s *scene) func() {
 			t.Helper()
 			known, err := os.ReadFile(s.place.hosts)
