@@ -3,6 +3,7 @@ package cells
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -49,7 +50,7 @@ func (r Result) Quantile(q float64, value func(Outcome) time.Duration) time.Dura
 		values[i] = value(o)
 	}
 	slices.SortFunc(values, cmp.Compare)
-	return values[min(len(values)-1, int(q*float64(len(values))))]
+	return values[max(0, int(math.Ceil(q*float64(len(values))))-1)]
 }
 
 func pages(o Outcome) int                { return o.Pages }
