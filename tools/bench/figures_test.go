@@ -57,7 +57,8 @@ func TestGrowthIsLinear(t *testing.T) {
 		t.Errorf("a row costs %.2f times as much in the largest program", ratio)
 	}
 	for _, size := range g {
-		if size.Series != g[0].Series || size.PageRequests != size.Customers/100 {
+		// A full last page may be followed by one request more.
+		if more := size.PageRequests - size.Customers/100; size.Series != g[0].Series || more < 0 || more > 1 {
 			t.Errorf("%d customers have %d series and take %d requests", size.Customers, size.Series, size.PageRequests)
 		}
 	}

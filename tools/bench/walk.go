@@ -124,7 +124,8 @@ func (b *bench) jsonExporter(ctx context.Context, api *upstream) (time.Duration,
 func (b *bench) walkTime(ctx context.Context) ([]row, error) {
 	const pages, latency, concurrency = 200, 50 * time.Millisecond, 8
 	ideal := (1 + (pages-1+concurrency-1)/concurrency) * latency
-	api, err := b.startUpstream(ctx, pages*100, "-latency", latency.String())
+	// A full last page would be followed by one request more.
+	api, err := b.startUpstream(ctx, pages*100-1, "-latency", latency.String())
 	if err != nil {
 		return nil, err
 	}
