@@ -57,6 +57,9 @@ func New(o Options) (*Exporter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.StateFile == "" {
+		logger.Warn("EXPORTER_STATE_FILE is none: each restart forgets since when customers wait, and the rhythm by which KYC is paged.")
+	}
 	tracker, err := onboarding.Open(onboarding.Options{
 		Thresholds:      c.Thresholds,
 		RefreshInterval: c.RefreshInterval,

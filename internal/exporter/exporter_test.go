@@ -1,11 +1,14 @@
 package exporter
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"yativo-card-exporter/internal/config"
@@ -65,4 +68,25 @@ func (e *Exporter) get(t *testing.T, target, host string) (status int, body stri
 		t.Fatal(err)
 	}
 	return w.Code, string(text)
+}
+
+// Without a state file each restart forgets what the page on KYC needs.
+func TestSaysWhatNoStateFileCosts(t *testing.T) {
+	for file, want := range map[string]bool{"none": true, filepath.Join(t.TempDir(), "state.db"): false} {
+		var log bytes.Buffer
+		c, err := config.Read(serve(t, sandbox.New(sandbox.Options{}), environ{"EXPORTER_STATE_FILE": file}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := New(Options{Config: c, Version: "test", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+		if said := strings.Contains(log.String(), "EXPORTER_STATE_FILE is none: each restart forgets"); said != want {
+			t.Errorf("with %s: said %t, want %t: %s", file, said, want, log.String())
+		}
+	}
 }
