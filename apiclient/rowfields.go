@@ -26,6 +26,7 @@ type rowFields struct {
 	ID           scalar `json:"id"`
 	ExternalID   scalar `json:"external_customer_id"`
 	FlowStatus   scalar `json:"flow_status"`
+	Step         scalar `json:"step"`
 	SafeDeployed scalar `json:"safe_deployed"`
 	CardsCount   scalar `json:"cards_count"`
 	CreatedAt    scalar `json:"created_at"`
@@ -39,7 +40,7 @@ type rowFields struct {
 // reset forgets a row and keeps the memory for the next one.
 func (f *rowFields) reset() {
 	*f = rowFields{
-		f.CustomerID[:0], f.DocumentID[:0], f.ID[:0], f.ExternalID[:0], f.FlowStatus[:0], f.SafeDeployed[:0], f.CardsCount[:0],
+		f.CustomerID[:0], f.DocumentID[:0], f.ID[:0], f.ExternalID[:0], f.FlowStatus[:0], f.Step[:0], f.SafeDeployed[:0], f.CardsCount[:0],
 		f.CreatedAt[:0], f.Currency[:0], f.Ledger[:0], f.Available[:0], f.Pending[:0], f.Freshness[:0],
 	}
 }
@@ -70,6 +71,7 @@ func (f *rowFields) row() (row Row) {
 	}
 	row.Status, ok = onboarding.ParseStatus(string(f.FlowStatus.text()))
 	check(FieldFlowStatus)
+	row.Step, _ = f.Step.count(onboarding.Active.Step())
 	row.SafeDeployed, ok = f.SafeDeployed.deployment()
 	check(FieldSafeDeployed)
 	row.Cards, ok = f.CardsCount.count(math.MaxInt32)

@@ -62,7 +62,7 @@ func (f *fold) page(page *apiclient.Page) (readOn bool) {
 // row counts a row, unless its customer has been counted in this walk.
 func (f *fold) row(r *apiclient.Row) (isNew bool) {
 	if r.ID != "" && !f.walk.Observe(onboarding.Observation{
-		ID: r.ID, ExternalID: r.ExternalID, Status: r.Status, CreatedAt: r.CreatedAt,
+		ID: r.ID, ExternalID: r.ExternalID, Status: trackedStatus(r), CreatedAt: r.CreatedAt,
 	}) {
 		f.counts.Duplicates++
 		return false
@@ -81,6 +81,15 @@ func (f *fold) row(r *apiclient.Row) (isNew bool) {
 		f.balance(r)
 	}
 	return true
+}
+
+// trackedStatus is the status by which a customer's way is followed: its own, or
+// the documented one of the same step if its own is not documented.
+func trackedStatus(r *apiclient.Row) onboarding.Status {
+	if r.Status == onboarding.StatusUnknown {
+		return onboarding.StatusOfStep(r.Step)
+	}
+	return r.Status
 }
 
 func (f *fold) balance(r *apiclient.Row) {

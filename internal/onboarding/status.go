@@ -46,6 +46,19 @@ func (s Status) Step() int {
 	return int(s)
 }
 
+// StatusOfStep returns the documented status of a step from 1 to 6, Active for
+// 6, and StatusUnknown for any other step.
+func StatusOfStep(step int) Status {
+	switch {
+	case step == Active.Step():
+		return Active
+	case step >= OTPRequested.Step() && step < Active.Step():
+		return Status(step)
+	default:
+		return StatusUnknown
+	}
+}
+
 // Waits reports whether a customer in this status waits for something, that
 // is, whether it is one of the five statuses before step 6.
 func (s Status) Waits() bool { return s >= OTPRequested && s <= SafeDeploying }
