@@ -45,7 +45,7 @@ func (c *chain) startOnVictoriaMetrics() (storage *prometheus) {
 	t := c.t
 	t.Helper()
 	folder := t.TempDir()
-	rules := writeFile(t, folder, "rules.yml", renderRehearsal(t, victoriaHaste, "-kyc-quiet-min", "12h", "-kyc-quiet-max", "12h"))
+	rules := writeFile(t, folder, "rules.yml", renderRehearsal(t, victoriaHaste, "-silence-without-rhythm", "12h"))
 	scrape := fmt.Sprintf("scrape_configs:\n  - {job_name: yativo-card-exporter, static_configs: [{targets: [%q]}]}\n", c.exporter.address)
 
 	// What is younger than the offset is hidden, for half a minute by default.
@@ -79,19 +79,19 @@ func TestVictoriaMetricsPagesAndAnswersAsPrometheusDoes(t *testing.T) {
 	began := time.Now()
 
 	c.skipTo(sandbox.StallDelay)
-	const stalled, stale = "KYC stands still: nobody gets through", "The customers data are "
+	const stalled, stale = "KYC stalled: ", "The customers data are "
 	messages := []string{"CRITICAL: " + stalled}
 	c.awaitPages(4*time.Minute, messages...)
 	settled := time.Now() // Both have seen enough to fill the windows.
 	c.skipTo(sandbox.StallDelay + sandbox.StallFor)
-	messages = append(messages, "Resolved: "+stalled)
+	messages = append(messages, "Resolved: YativoCardKYCStalled")
 	c.awaitPages(4*time.Minute, messages...)
 
 	mend := c.api.InjectFault(sandbox.Status(http.StatusServiceUnavailable))
 	messages = append(messages, "CRITICAL: "+stale)
 	c.awaitPages(4*time.Minute, messages...)
 	mend()
-	messages = append(messages, "Resolved: "+stale)
+	messages = append(messages, "Resolved: YativoCardDataStale")
 	c.awaitPages(4*time.Minute, messages...)
 	ended := time.Now()
 	t.Run("recorded", func(t *testing.T) { compareRecorded(t, c.prometheus, storage, settled, ended) })
