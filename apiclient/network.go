@@ -83,7 +83,7 @@ func describeNetworkError(err error, peer string) *Error {
 	case errors.Is(err, errReplay), strings.Contains(err.Error(), "server closed idle connection"), strings.Contains(err.Error(), "GOAWAY"):
 		e.Detail = "the connection was closed before the answer"
 	default:
-		e.Detail = "the HTTP exchange failed: " + peer + " does not speak HTTP as expected"
+		e.Detail = "the HTTP exchange failed: the other side does not speak HTTP as expected"
 	}
 	return e
 }
