@@ -19,6 +19,9 @@ const (
 	// far more memory than its shortest text, and nobody is asked for more than
 	// 100.
 	maxRows = 10_000
+	// rowsAsked is the most rows that a page is asked for: memory for as many
+	// is had at once.
+	rowsAsked = 100
 )
 
 // Page is one page of the list of customers.
@@ -103,7 +106,7 @@ func (l *rowList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	*l = rowList{}
+	*l = make(rowList, 0, rowsAsked)
 	var fields rowFields
 	for dec.PeekKind() != ']' {
 		if len(*l) == maxRows {
