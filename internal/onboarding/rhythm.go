@@ -127,16 +127,8 @@ func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
 	observe(&r.Changes, changes, true)
 }
 
-// How sure a silence has to be. A page wakes somebody; and a list that has not
-// changed says little of a small program.
-func evidencePastKYC() rhythm.Evidence  { return rhythm.Evidence{Nats: 7, MinHours: 5} }
+// How sure a silence has to be. A list that has not changed says little of a
+// small program.
 func evidencePastStep() rhythm.Evidence { return rhythm.Evidence{Nats: 6, MinHours: 5} }
 func evidenceSignUps() rhythm.Evidence  { return rhythm.Evidence{Nats: 9, MinHours: 5} }
 func evidenceChanges() rhythm.Evidence  { return rhythm.Evidence{Nats: 14, MinHours: 4} }
-
-func evidenceFor(s Status) rhythm.Evidence {
-	if s == KYCInitiated {
-		return evidencePastKYC()
-	}
-	return evidencePastStep()
-}

@@ -54,7 +54,7 @@ func (m *metrics) publishRhythms(r *rhythms, f *findings) {
 	show := &m.rhythm
 	for _, s := range WaitingStatuses() {
 		advances, label := &r.Advances[index(s)], s.String()
-		showSilence(advances, evidenceFor(s), show.missedAdvances, show.missedAdvancesLimit, label)
+		showSilence(advances, evidencePastStep(), show.missedAdvances, show.missedAdvancesLimit, label)
 		show.enteredSince.WithLabelValues(label).Set(float64(f.enteredSince[index(s)]))
 		show.enteredSinceLimit.WithLabelValues(label).Set(float64(advances.EnteredLimit()))
 		cohort := &r.Cohorts[index(s)]

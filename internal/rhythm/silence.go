@@ -144,7 +144,7 @@ const (
 	// minEvidence is the share of the evidence that is asked for at the least,
 	// and minNightEvidence the same where nothing happens at night: the hours of
 	// a day's work depend on one another.
-	minEvidence      = 0.57
+	minEvidence      = 0.6
 	minNightEvidence = 0.75
 	// nightHours is how long a night off is, and nightShare the share of the
 	// events that it may hold.
@@ -226,8 +226,9 @@ func (w *week) restsAtNight() bool {
 	return false
 }
 
+// eventsPerWeek extrapolates nothing from less than a week.
 func (s *Silence) eventsPerWeek() float64 {
-	return float64(s.Events) / max(1, float64(s.Hours)) * HoursPerWeek
+	return float64(s.Events) / max(HoursPerWeek, float64(s.Hours)) * HoursPerWeek
 }
 
 const (

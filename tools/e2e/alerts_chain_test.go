@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -75,6 +76,14 @@ func (c *chain) skipTo(elapsed time.Duration) {
 	c.skipped.Store(max(c.skipped.Load(), int64(elapsed-time.Since(c.began))))
 }
 
+// enterKYC lets so many more customers hand in their documents, as many as a
+// busy program has by the time that a stall is paged.
+func (c *chain) enterKYC(customers int) {
+	for i := range customers {
+		c.api.Add(plain("newcomer-" + strconv.Itoa(i)))
+	}
+}
+
 // holdAt stops the API's clock there, so that a scenario's phase lasts for as
 // long as a slow machine needs.
 func (c *chain) holdAt(elapsed time.Duration) { c.held.Store(int64(elapsed)) }
@@ -122,6 +131,7 @@ func TestChainPagesOnceWhenKYCStalls(t *testing.T) {
 	t.Parallel()
 	c := startChain(t, sandbox.KYCStall)
 	c.skipTo(sandbox.StallDelay)
+	c.enterKYC(10)
 
 	page := c.awaitPages(2*time.Minute, "CRITICAL: KYC stalled: ")[0]
 	for _, want := range []string{

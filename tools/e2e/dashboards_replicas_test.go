@@ -58,6 +58,17 @@ func rhythm(missed, entered string) map[string]string {
 	}
 }
 
+// noRhythm is a last advance, and those who have entered since, while nothing is
+// known of the rhythm.
+func noRhythm(advanced, entered string) map[string]string {
+	return map[string]string{
+		`yativo_card_last_advance_timestamp_seconds{instance="a", flow_status="kyc_initiated"}`:  advanced + "x3240",
+		`yativo_card_tracking_since_timestamp_seconds{instance="a"}`:                             "-900000x3240",
+		`yativo_card_entered_since_advance_customers{instance="a", flow_status="kyc_initiated"}`: entered + "x3240",
+		`yativo_card_entered_since_advance_limit{instance="a", flow_status="kyc_initiated"}`:     "5x3240",
+	}
+}
+
 // stuck are customers of a step, in a program that is tracked from the start.
 func stuck(status, values string) map[string]string {
 	return map[string]string{
@@ -78,17 +89,16 @@ func pending(customers string) map[string]string {
 }
 
 func panelCases() []panelCase {
-	const quietLimit = `job_flow_status:yativo_card_quiet_limit_seconds:max{flow_status="kyc_initiated"}`
 	verdict := func(value float64) map[string]float64 { return map[string]float64{"{}": value} }
 	return []panelCase{
-		{"without the rules a replica's start is no advance", kycReplicas(nil), "2d6h", "onboarding", "KYC", 0, verdict(2)},
-		{"the pace explains the silence", kycReplicas(map[string]string{quietLimit: "345600x3240"}), "2d6h", "onboarding", "KYC", 0, verdict(0)},
-		{"the pace does not explain the silence", kycReplicas(map[string]string{quietLimit: "172800x3240"}), "2d6h", "onboarding", "KYC", 0, verdict(2)},
+		{"a replica's start is no advance", kycReplicas(noRhythm("-200000", "5")), "2d6h", "onboarding", "KYC", 0, verdict(2)},
+		{"a shorter silence says nothing while the rhythm is not known", kycReplicas(noRhythm("-100000", "5")), "2d6h", "onboarding", "KYC", 0, verdict(0)},
+		{"nor does a long one if few have entered", kycReplicas(noRhythm("-200000", "4")), "2d6h", "onboarding", "KYC", 0, verdict(0)},
 		{
 			"the rhythm does not explain the silence", kycReplicas(rhythm("9", "5")), "2d6h", "onboarding", "KYC", 0, verdict(2),
 		},
 		{
-			"the rhythm explains what the pace does not", kycReplicas(rhythm("7", "5")), "2d6h", "onboarding", "KYC", 0, verdict(0),
+			"the rhythm explains the silence", kycReplicas(rhythm("7", "5")), "2d6h", "onboarding", "KYC", 0, verdict(0),
 		},
 		{
 			"too few have entered to tell", kycReplicas(rhythm("9", "4")), "2d6h", "onboarding", "KYC", 0, verdict(0),
@@ -114,7 +124,7 @@ func panelCases() []panelCase {
 				`yativo_card_stalled_customers{instance="b", flow_status="kyc_initiated"}`: "_x2880 0x360 stale",
 			}), "2d6h1m", "onboarding", "Silence past $status", 0, nil,
 		},
-		{"KYC that stands still is the worst step", kycReplicas(nil), "2d6h", "onboarding", "Most stalled", 0, map[string]float64{`{flow_status="kyc_initiated"}`: 4}},
+		{"KYC that stands still is the worst step", kycReplicas(noRhythm("-200000", "5")), "2d6h", "onboarding", "Most stalled", 0, map[string]float64{`{flow_status="kyc_initiated"}`: 4}},
 
 		{"an old program's first day is not unusual", stuck("otp_verified", "0x1440 20x21600"), "30h", "onboarding", "Most stalled", 0, nil},
 		{"but somebody is stuck", stuck("otp_verified", "0x1440 20x21600"), "30h", "onboarding", "Most stalled", 2, map[string]float64{`{flow_status="otp_verified"}`: 20}},

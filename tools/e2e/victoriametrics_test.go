@@ -79,6 +79,7 @@ func TestVictoriaMetricsPagesAndAnswersAsPrometheusDoes(t *testing.T) {
 	began := time.Now()
 
 	c.skipTo(sandbox.StallDelay)
+	c.enterKYC(10)
 	const stalled, stale = "KYC stalled: ", "The customers data are "
 	messages := []string{"CRITICAL: " + stalled}
 	c.awaitPages(4*time.Minute, messages...)
