@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,13 +43,16 @@ func (r *rig) wantLogged(cause string) {
 func TestSignUpsDuringAWalk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Customers: 865, PageCap: 10, Quota: -1, Latency: 100 * time.Millisecond})
-		signUps := 0
-		beforeEachPage(api, func(pages int) {
-			if pages%10 == 0 {
-				signUps++
-				api.Add(customer("new"+strconv.Itoa(signUps), onboarding.OTPRequested))
+		// Somebody signs up after the pages that follow have been read, if they are
+		// read beside this one.
+		var signUps atomic.Int64
+		api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, q *http.Request, next http.Handler) {
+			if page, err := strconv.Atoi(q.URL.Query().Get("page")); err == nil && page%10 == 2 {
+				wait(150 * time.Millisecond)
+				api.Add(customer("new"+strconv.FormatInt(signUps.Add(1), 10), onboarding.OTPRequested))
 			}
-		})
+			next.ServeHTTP(w, q)
+		}})
 		r := newRig(t, api, everyRefresh)
 		for refresh := range 5 {
 			before := api.Truth().Total
