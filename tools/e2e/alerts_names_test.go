@@ -46,6 +46,11 @@ func TestAlertsNameOnlyWhatIsExposed(t *testing.T) {
 			anywhere[name] = append(anywhere[name], values...)
 		}
 	}
+	// The HELP of what is not known yet is not exposed; these names and their HELP
+	// are held by the README's table, which a trained exporter makes.
+	for _, name := range learnedMetrics {
+		metrics[name] = anywhere
+	}
 	rules := renderRules(t)
 	for _, found := range regexp.MustCompile(`- record: (\S+)`).FindAllStringSubmatch(rules, -1) {
 		metrics[found[1]] = anywhere

@@ -41,6 +41,7 @@ var quietDashboardQueries = map[string]string{
 var learnedMetrics = []string{
 	"yativo_card_missed_advances", "yativo_card_missed_advances_limit",
 	"yativo_card_entered_since_advance_customers", "yativo_card_entered_since_advance_limit",
+	"yativo_card_missed_signups", "yativo_card_missed_signups_limit", "yativo_card_missed_changes", "yativo_card_missed_changes_limit",
 	"yativo_card_cohort_customers", "yativo_card_cohort_waiting_customers", "yativo_card_cohort_usual_waiting_customers",
 }
 
