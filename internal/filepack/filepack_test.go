@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"yativo-card-exporter/internal/filepack"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // pack is a pack of two versions: rules, which are replaced, and two files
@@ -21,24 +22,6 @@ func pack(version string) []filepack.File {
 		{Name: "alertmanager.yml", Content: []byte("routes " + version), Editable: true},
 		{Name: "templates/messages.tmpl", Content: []byte("messages " + version), Editable: true},
 	}
-}
-
-// contents maps the names of all files below a folder to what they hold.
-func contents(t *testing.T, folder string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(os.DirFS(folder), name)
-		files[name] = string(text)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
 }
 
 func write(t *testing.T, path, text string) {
@@ -55,7 +38,7 @@ func TestWriteReplacesAndKeeps(t *testing.T) {
 		t.Fatalf("kept %q: %v", kept, err)
 	}
 	want := map[string]string{"rules.yml": "rules 1", "alertmanager.yml": "routes 1", "templates/messages.tmpl": "messages 1"}
-	if diff := cmp.Diff(want, contents(t, folder)); diff != "" {
+	if diff := cmp.Diff(want, testutil.ReadFolder(t, folder)); diff != "" {
 		t.Errorf("a new folder (-want +got):\n%s", diff)
 	}
 	info, err := os.Stat(filepath.Join(folder, "rules.yml"))
@@ -80,7 +63,7 @@ func TestWriteReplacesAndKeeps(t *testing.T) {
 		"rules.yml": "rules 2", "alertmanager.yml": "routes of mine", "alertmanager.yml.new": "routes 2",
 		"templates/messages.tmpl": "messages 1", "templates/messages.tmpl.new": "messages 2",
 	}
-	if diff := cmp.Diff(want, contents(t, folder)); diff != "" {
+	if diff := cmp.Diff(want, testutil.ReadFolder(t, folder)); diff != "" {
 		t.Errorf("a changed folder (-want +got):\n%s", diff)
 	}
 }
@@ -102,11 +85,11 @@ func TestWriteChangesAllOrNothing(t *testing.T) {
 			if err := spoil(folder); err != nil {
 				t.Fatal(err)
 			}
-			before := contents(t, folder)
+			before := testutil.ReadFolder(t, folder)
 			if _, err := filepack.Write(folder, pack("2")); err == nil {
 				t.Error("no error")
 			}
-			if after := contents(t, folder); !maps.Equal(before, after) {
+			if after := testutil.ReadFolder(t, folder); !maps.Equal(before, after) {
 				t.Errorf("the folder held %v and holds %v", before, after)
 			}
 		})

@@ -46,8 +46,8 @@ func TestAlertsNameOnlyWhatIsExposed(t *testing.T) {
 			anywhere[name] = append(anywhere[name], values...)
 		}
 	}
-	// The HELP of what is not known yet is not exposed; these names and their HELP
-	// are held by the README's table, which a trained exporter makes.
+	// What is not known yet is not exposed. The README's table, which a trained
+	// exporter makes, holds these names.
 	for _, name := range learnedMetrics {
 		metrics[name] = anywhere
 	}

@@ -4,13 +4,13 @@ package e2e_test
 
 import (
 	"errors"
-	"io/fs"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
 // writtenFaults are what people write, into the environment and onto a disk.
@@ -96,7 +96,7 @@ func fullDiskUnderThePack(t *testing.T) {
 		if got := runExporter(t, nil, command, "-o", folder); got.code != 0 {
 			t.Fatalf("exit code %d: %s", got.code, got.stderr)
 		}
-		before := readFolder(t, folder)
+		before := testutil.ReadFolder(t, folder)
 		// The limit is well within the largest file.
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -f 16 && exec "$@"`, "sh",
 			exporterBinary, command, "-o", folder, parameter, "https://new.example")
@@ -105,7 +105,7 @@ func fullDiskUnderThePack(t *testing.T) {
 		if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "file too large") {
 			t.Errorf("%s: %v, it says %q; want exit code 1 and that the file is too large", command, err, out)
 		}
-		if !maps.Equal(before, readFolder(t, folder)) {
+		if !maps.Equal(before, testutil.ReadFolder(t, folder)) {
 			t.Errorf("%s: the files are not those of before", command)
 		}
 	}
@@ -121,27 +121,9 @@ func changedPack(t *testing.T) {
 		}
 		overwrite(t, filepath.Join(folder, "alertmanager.yml"), []byte("changed"))
 	}
-	files := readFolder(t, folder)
-	shipped := readFolder(t, alertsFolder)["alertmanager.yml"]
+	files := testutil.ReadFolder(t, folder)
+	shipped := testutil.ReadFolder(t, alertsFolder)["alertmanager.yml"]
 	if files["alertmanager.yml"] != "changed" || files["alertmanager.yml.new"] != shipped {
 		t.Error("what was changed is not kept, or the shipped version is not beside it")
 	}
-}
-
-// readFolder maps the names of the files below a folder to what they hold.
-func readFolder(t *testing.T, folder string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	err := fs.WalkDir(os.DirFS(folder), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(os.DirFS(folder), name)
-		files[name] = string(text)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
 }
