@@ -13,6 +13,7 @@ type Row struct {
 	ID           string // "" if the row has none
 	ExternalID   string
 	Status       onboarding.Status
+	StatusName   string    // of an undocumented status, "" if that cannot be a label
 	Step         int       // 1 to 6, or 0 if unknown: where an undocumented status stands
 	CreatedAt    time.Time // zero if unknown
 	SafeDeployed Deployment

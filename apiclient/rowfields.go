@@ -71,6 +71,9 @@ func (f *rowFields) row() (row Row) {
 	}
 	row.Status, ok = onboarding.ParseStatus(string(f.FlowStatus.text()))
 	check(FieldFlowStatus)
+	if !ok && onboarding.IsUndocumented(f.FlowStatus.text()) {
+		row.StatusName = string(f.FlowStatus.text())
+	}
 	row.Step, _ = f.Step.count(onboarding.Active.Step())
 	row.SafeDeployed, ok = f.SafeDeployed.deployment()
 	check(FieldSafeDeployed)

@@ -67,9 +67,10 @@ func (f *fold) row(r *apiclient.Row) (isNew bool) {
 		f.counts.Duplicates++
 		return false
 	}
-	f.counts.ByStatus[r.Status]++
+	label := f.walk.Label(r.Status, r.StatusName)
+	f.counts.ByStatus[label]++
 	if r.SafeDeployed == apiclient.Undeployed {
-		f.counts.Undeployed[r.Status]++
+		f.counts.Undeployed[label]++
 	}
 	f.counts.Cards += int64(r.Cards)
 	for field := range apiclient.NumFields {

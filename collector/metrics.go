@@ -92,11 +92,11 @@ func exporterFamilies() []family {
 
 // customerFamilies are shown until the customers are too old.
 func customerFamilies() []family {
-	all, waiting := onboarding.Statuses(), onboarding.WaitingStatuses()
+	waiting := onboarding.WaitingStatuses()
 	return []family{
-		gauge("yativo_card_customers", byStatus(all, func(c *Customers, s onboarding.Status) int { return c.ByStatus[s] }),
+		gauge("yativo_card_customers", byLabel(func(c *Customers, label int) int { return c.ByStatus[label] }),
 			"Card customers of the program by flow_status."+cached, "flow_status"),
-		gauge("yativo_card_undeployed_safes", byStatus(all, func(c *Customers, s onboarding.Status) int { return c.Undeployed[s] }),
+		gauge("yativo_card_undeployed_safes", byLabel(func(c *Customers, label int) int { return c.Undeployed[label] }),
 			"Card customers whose safe is not deployed, so that they cannot be funded, by flow_status."+cached, "flow_status"),
 		gauge("yativo_card_cards", ofCustomers(func(c *Customers) float64 { return float64(c.Cards) }),
 			"Cards of all customers."+cached),
@@ -119,9 +119,9 @@ func customerFamilies() []family {
 				}
 			}
 		}, "When the longest-waiting customer who is not abandoned was first seen in this flow_status, in Unix seconds; absent when nobody waits."+cached, "flow_status"),
-		gauge("yativo_card_stalled_customers", byStatus(waiting, func(c *Customers, s onboarding.Status) int { return c.Onboarding.Stalled[s] }),
+		gauge("yativo_card_stalled_customers", byStatus(waiting, func(c *Customers, s int) int { return c.Onboarding.Stalled[s] }),
 			"Customers in this flow_status for longer than yativo_card_stalled_after_seconds, but not abandoned."+cached, "flow_status"),
-		gauge("yativo_card_abandoned_customers", byStatus(waiting, func(c *Customers, s onboarding.Status) int { return c.Onboarding.Abandoned[s] }),
+		gauge("yativo_card_abandoned_customers", byStatus(waiting, func(c *Customers, s int) int { return c.Onboarding.Abandoned[s] }),
 			"Customers in this flow_status for longer than yativo_card_abandoned_after_seconds, who are no longer expected to go on."+cached, "flow_status"),
 	}
 }
@@ -175,10 +175,21 @@ func ofBalances(value func(*Balances) float64) values {
 	}
 }
 
-func byStatus(statuses []onboarding.Status, customers func(*Customers, onboarding.Status) int) values {
+func byStatus(statuses []onboarding.Status, customers func(c *Customers, status int) int) values {
 	return func(r *Refresher, show show) {
 		for _, status := range statuses {
-			show(float64(customers(r.customers, status)), status.String())
+			show(float64(customers(r.customers, int(status))), status.String())
+		}
+	}
+}
+
+// byLabel shows undocumented statuses too.
+func byLabel(customers func(c *Customers, label int) int) values {
+	documented := byStatus(onboarding.Statuses(), customers)
+	return func(r *Refresher, show show) {
+		documented(r, show)
+		for i, name := range r.customers.Onboarding.Undocumented {
+			show(float64(customers(r.customers, onboarding.NumStatuses+i)), name)
 		}
 	}
 }

@@ -57,9 +57,9 @@ type Refresher struct {
 	schedule   balanceSchedule
 	emptySince time.Time // when the list was first found empty that was not before
 
-	refreshLog          failureLog
-	balanceLog          failureLog
-	loggedDiscrepancies []string
+	refreshLog failureLog
+	balanceLog failureLog
+	logged     []string // what is told once
 }
 
 // NewRefresher makes a refresher that has no snapshot yet.
@@ -122,21 +122,32 @@ func (r *Refresher) Refresh(ctx context.Context) {
 	r.publish()
 	// A log may block, so it comes after what it tells of is shown.
 	r.refreshLog.note(o.err)
-	r.logDiscrepancy()
+	r.logOddities()
 	if r.up && o.balances != balancesUntried {
 		r.balanceLog.note(o.balancesErr)
 	}
 }
 
-// logDiscrepancy tells once of each kind: one may last.
-func (r *Refresher) logDiscrepancy() {
+// logOddities tells once of each: they may last.
+func (r *Refresher) logOddities() {
 	c := r.customers
-	if c.Discrepancy == "" || slices.Contains(r.loggedDiscrepancies, c.Discrepancy) {
-		return
+	isNew := func(what string) bool {
+		if slices.Contains(r.logged, what) {
+			return false
+		}
+		r.logged = append(r.logged, what)
+		return true
 	}
-	r.loggedDiscrepancies = append(r.loggedDiscrepancies, c.Discrepancy)
-	r.options.Logger.Info("the customers listed and the API's total disagreed; what the last walk listed is shown",
-		"looks_like", c.Discrepancy, "total", c.Total, "missing", c.Missing)
+	if c.Discrepancy != "" && isNew(c.Discrepancy) {
+		r.options.Logger.Info("the customers listed and the API's total disagreed; what the last walk listed is shown",
+			"looks_like", c.Discrepancy, "total", c.Total, "missing", c.Missing)
+	}
+	for i, name := range c.Onboarding.Undocumented {
+		if customers := c.ByStatus[onboarding.NumStatuses+i]; customers > 0 && isNew(name) {
+			r.options.Logger.Warn("customers are in a status that is not documented; each is followed as if in the documented one of its step",
+				"flow_status", name, "customers", customers)
+		}
+	}
 }
 
 // refresh renews the customers and, when they are due, the balances. A walk

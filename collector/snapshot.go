@@ -16,10 +16,10 @@ import (
 // Customers is what a walk says of the customers, whether it asked for balances
 // or not. It is immutable.
 type Customers struct {
-	At         time.Time     // when the walk ended
-	Took       time.Duration // the walk, repeats included
-	ByStatus   [onboarding.NumStatuses]int
-	Undeployed [onboarding.NumStatuses]int // safes known to be undeployed
+	At         time.Time                 // when the walk ended
+	Took       time.Duration             // the walk, repeats included
+	ByStatus   [onboarding.NumLabels]int // by onboarding's Label
+	Undeployed [onboarding.NumLabels]int // safes known to be undeployed
 	Cards      int64
 	Total      int // the API's own count, as its last page said
 	Duplicates int // rows seen twice

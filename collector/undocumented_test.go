@@ -1,6 +1,11 @@
 package collector_test
 
 import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,7 +36,12 @@ func TestUndocumentedStatusStandsAtItsStep(t *testing.T) {
 		r.refresh()
 		r.want("yativo_card_status_transitions_total", "from=kyc_initiated,to=kyc_completed", 1)
 		r.want("yativo_card_last_advance_timestamp_seconds", "flow_status=kyc_initiated", float64(time.Now().Unix()))
-		r.want("yativo_card_customers", "flow_status=unknown", 2)
+		r.want("yativo_card_customers", "flow_status=kyc_approved", 2)
+		r.want("yativo_card_undeployed_safes", "flow_status=kyc_approved", 2)
+		r.want("yativo_card_customers", "flow_status=unknown", 0)
+		if said := r.log.Drain(); !strings.Contains(said, "flow_status=kyc_approved customers=2") {
+			t.Errorf("the log does not name the status: %s", said)
+		}
 		r.want("yativo_exporter_unknown_values", "field=flow_status", 2)
 
 		wait(73 * time.Hour)
@@ -54,5 +64,69 @@ func TestUndocumentedStatusStandsAtItsStep(t *testing.T) {
 		wait(time.Minute)
 		r.refresh()
 		r.want("yativo_card_status_transitions_total", "from=kyc_completed,to=active", 1)
+		if said := r.log.Drain(); strings.Contains(said, "kyc_approved") {
+			t.Errorf("the log names it again: %s", said)
+		}
+	})
+}
+
+// The first eight undocumented statuses that a whole walk shows have labels of
+// their own, also when nobody is in them, in a walk of another order, and after
+// a restart. What cannot be a label, or is the label of the rest, is unknown.
+func TestUndocumentedStatusesKeepTheirLabels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := func(names ...string) []sandbox.Customer {
+			var customers []sandbox.Customer
+			for i, name := range names {
+				c := customer(fmt.Sprint("id", i), onboarding.Active)
+				c.Raw = map[string]string{"flow_status": strconv.Quote(name)}
+				customers = append(customers, c)
+			}
+			return customers
+		}
+		api := sandbox.New(sandbox.Options{Quota: -1})
+		path := filepath.Join(t.TempDir(), "state.db")
+		stateFile := func(s *settings) { s.stateFile = path }
+		r := newRig(t, api, stateFile)
+		first := []string{"s0", "s1", "s2_", "s3", "s4", "s5", "s6", "a" + strings.Repeat("b", 31)}
+		refused := []string{"unknown", "", "S", "1s", "_s", "s-s", "s s", "\u00e9", "a" + strings.Repeat("b", 32), "late"}
+		check := func(inEach float64, others int) {
+			t.Helper()
+			for _, name := range first {
+				r.want("yativo_card_customers", "flow_status="+name, inEach)
+			}
+			r.want("yativo_card_customers", "flow_status=unknown", float64(others))
+			if n := len(r.series("yativo_card_customers")); n != 8+8 {
+				t.Errorf("%d statuses are shown", n)
+			}
+		}
+
+		// A walk that does not add up gives nobody a place.
+		api.SetCustomers(list("broken_off"))
+		remove := api.InjectFault(sandbox.Total(func(int, int64) string { return "50" }))
+		r.refresh()
+		remove()
+		api.SetCustomers(list(append(slices.Clone(first), refused...)...))
+		wait(time.Minute)
+		r.refresh()
+		check(1, len(refused))
+
+		slices.Reverse(first)
+		api.SetCustomers(list(append([]string{"later"}, first...)...))
+		wait(time.Minute)
+		r.refresh()
+		check(1, 1)
+
+		if err := r.tracker.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r = newRig(t, api, stateFile)
+		api.SetCustomers(list("later", "later"))
+		wait(time.Minute)
+		r.refresh()
+		check(0, 2)
+		if err := r.tracker.Close(); err != nil {
+			t.Fatal(err)
+		}
 	})
 }

@@ -16,6 +16,7 @@ import (
 //	magic, format version, CRC of both     every later format begins with these
 //	hash key, history
 //	rhythms, field by field
+//	undocumented statuses, maxNameBytes for each
 //	number of customers, and customerSize bytes for each
 //	CRC of everything before it
 //
@@ -37,10 +38,11 @@ var errCorrupt = errors.New("not a valid state file")
 
 // state is what the file holds.
 type state struct {
-	key       [2]uint64 // of the hash that stands for a customer's id
-	history   history
-	rhythms   rhythms
-	customers map[uint64]customer
+	key          [2]uint64 // of the hash that stands for a customer's id
+	history      history
+	rhythms      rhythms
+	undocumented []string // statuses that have a label of their own
+	customers    map[uint64]customer
 }
 
 // history is what is remembered of the program as a whole, in Unix seconds.
@@ -69,6 +71,13 @@ func (s *state) encode(to io.Writer) error {
 	b, err := binary.Append(b, le, &s.rhythms)
 	if err != nil {
 		return err
+	}
+	for i := range MaxUndocumented {
+		var name [maxNameBytes]byte
+		if i < len(s.undocumented) {
+			copy(name[:], s.undocumented[i])
+		}
+		b = append(b, name[:]...)
 	}
 	b = le.AppendUint64(b, uint64(len(s.customers)))
 	for key, c := range s.customers {
@@ -146,6 +155,11 @@ func decode(file io.Reader) (*state, error) {
 	}
 	s := &state{key: [2]uint64{d.uint64(), d.uint64()}, history: d.history(), customers: map[uint64]customer{}}
 	learned := bytes.Clone(d.next(binary.Size(s.rhythms)))
+	for range MaxUndocumented {
+		if name := bytes.TrimRight(d.next(maxNameBytes), "\x00"); len(name) > 0 {
+			s.undocumented = append(s.undocumented, string(name))
+		}
+	}
 	for n := d.uint64(); n > 0 && d.err == nil; n-- {
 		key, c := d.customer()
 		if d.err == nil && (key == 0 || c.entered == 0 || c.status >= NumStatuses || c.flags&^persistedFlags != 0) {
@@ -159,6 +173,11 @@ func decode(file io.Reader) (*state, error) {
 	}
 	if d.err != nil {
 		return nil, readError(d.err)
+	}
+	for _, name := range s.undocumented {
+		if !IsUndocumented([]byte(name)) {
+			return nil, fmt.Errorf("%w: it holds an impossible status", errCorrupt)
+		}
 	}
 	if _, err := d.file.ReadByte(); !errors.Is(err, io.EOF) {
 		return nil, errors.Join(fmt.Errorf("%w: something follows its end", errCorrupt), err)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"maps"
 	"os"
@@ -29,6 +30,7 @@ func walkedFile(tb testing.TB) (contents []byte, last *state) {
 		for i := range 8 {
 			w.Observe(Observation{ID: string(rune('a' + i)), Status: Status((i + round*(i%2)) % NumStatuses), CreatedAt: now})
 		}
+		w.Label(StatusUnknown, fmt.Sprint("odd_", round))
 		w.Commit(now, true)
 	}
 	if err := tracker.Close(); err != nil {

@@ -22,6 +22,8 @@ type Report struct {
 	StalledCustomers [NumStatuses][]StalledCustomer
 	// Tracked is how many customers are remembered and not gone.
 	Tracked int
+	// Undocumented names the undocumented statuses, in the order of their labels.
+	Undocumented []string
 }
 
 // Histogram is a distribution over AgeBuckets in the form that

@@ -1,6 +1,9 @@
 package onboarding
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Observation is one row of a walk.
 type Observation struct {
@@ -9,14 +12,14 @@ type Observation struct {
 	CreatedAt      time.Time // the zero time if it is unknown
 }
 
-// Walk is one pass over the whole customer list. Once it is committed or
-// discarded it takes no more rows.
+// Walk is one pass over the whole list, until it is committed or discarded.
 type Walk struct {
 	tracker   *Tracker
 	start     uint32
 	likelyEnd uint32 // if it takes as long as the walk before
 	afterGap  bool   // too long since the walk before
 	id        []byte
+	names     []string // of the undocumented statuses
 
 	findings findings
 	// replaced are customers who were gone for too long to go on, in case the
@@ -27,7 +30,7 @@ type Walk struct {
 // Begin starts a walk. An unfinished former walk is discarded.
 func (t *Tracker) Begin(start time.Time) *Walk {
 	t.walk.Discard()
-	w := &Walk{tracker: t, start: seconds(start), replaced: map[uint64]customer{}}
+	w := &Walk{tracker: t, start: seconds(start), names: slices.Clone(t.undocumented), replaced: map[uint64]customer{}}
 	w.likelyEnd = w.start + t.walkSeconds
 	w.afterGap = t.gap(w.start, t.history.lastWalk)
 	for s := range NumStatuses {
@@ -40,7 +43,7 @@ func (t *Tracker) Begin(start time.Time) *Walk {
 
 // Observe records a row. It returns false if this walk has already seen the
 // customer; the first row counts. A row without an id is always a first one,
-// and is not tracked. What o points to is not kept.
+// and is not tracked.
 func (w *Walk) Observe(o Observation) (first bool) {
 	t := w.tracker
 	if t.walk != w {
@@ -112,9 +115,8 @@ func (w *Walk) newCustomer(o Observation) customer {
 // that the list is not frozen.
 func (w *Walk) BalancesDiffer() { w.findings.changed = true }
 
-// Commit ends the walk at end, remembers what it showed, and returns what that
-// means. A walk that is not complete makes nobody gone. It returns nil for a
-// walk that was discarded or committed before.
+// Commit ends the walk, remembers what it showed, and returns what that means, or
+// nil if the walk has ended before. One that is not complete makes nobody gone.
 func (w *Walk) Commit(end time.Time, complete bool) *Report {
 	t := w.tracker
 	if t.walk != w {
@@ -159,9 +161,9 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 			w.findings.enteredSince[index(s)] = 0
 		}
 	}
-	t.walkSeconds = now - w.start
-	t.history.lastWalk = now
+	t.walkSeconds, t.history.lastWalk = now-w.start, now
 	t.history.settled = t.history.settled || complete
+	t.undocumented, report.Undocumented = w.names, w.names
 	t.save()
 	t.metrics.publish(t.history, report.Tracked)
 	t.metrics.publishRhythms(&t.rhythms, &w.findings)
