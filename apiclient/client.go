@@ -39,7 +39,8 @@ type Options struct {
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 
-	Advice map[Hint]string // what to check, in the words of the configuration; may be nil
+	SendFile string          // remembers what counts against RateLimit across restarts; "" does not
+	Advice   map[Hint]string // what to check, in the words of the configuration; may be nil
 }
 
 // Client reads the list of customers. It is safe for concurrent use, and one
@@ -82,7 +83,7 @@ func New(o Options) (*Client, error) {
 		pageSize:       o.PageSize,
 		timeout:        o.Timeout,
 		maxConcurrency: o.MaxConcurrency,
-		limiter:        newRateLimiter(o.RateLimit, o.RateReserve, o.RefreshInterval, m),
+		limiter:        newRateLimiter(o, m),
 		connections:    connections,
 		breaker:        newBreaker(o.BreakerFailures, o.BreakerCooldown, m, o.Logger, connections.drop),
 		metrics:        m,

@@ -21,7 +21,8 @@ const (
 //   - the exporter's own: at most limit requests in any rolling minute, also
 //     as the API measures it. A token bucket cannot do that without giving up
 //     either its burst or much of its rate, so it remembers when the last
-//     requests ended; one counts while it is in flight and a minute longer;
+//     requests ended; one counts while it is in flight and a minute longer, also
+//     if the process ends meanwhile;
 //   - the reserve: the share of the API's quota, as the last answer told it,
 //     that is left to production traffic. Below it, requests wait for the
 //     reset, but one each refresh interval goes out, so that nothing starves;
@@ -30,7 +31,9 @@ type rateLimiter struct {
 	limit    int
 	reserve  float64
 	interval time.Duration
+	timeout  time.Duration // of a request
 	metrics  *metrics
+	sends    *sendFile
 
 	waiting chan struct{} // held by the one request that waits for its permit
 
@@ -57,8 +60,13 @@ type permit struct {
 	counted bool // whether an answer told the quota that the request left
 }
 
-func newRateLimiter(limit int, reserve float64, interval time.Duration, m *metrics) *rateLimiter {
-	return &rateLimiter{limit: limit, reserve: reserve, interval: interval, metrics: m, waiting: make(chan struct{}, 1)}
+func newRateLimiter(o Options, m *metrics) *rateLimiter {
+	l := &rateLimiter{
+		limit: o.RateLimit, reserve: o.RateReserve, interval: o.RefreshInterval, timeout: o.Timeout, metrics: m,
+		waiting: make(chan struct{}, 1),
+	}
+	l.sends, l.ended = openSendFile(o.SendFile, o.RateLimit, time.Now(), o.Logger)
+	return l
 }
 
 // acquire waits until a request may be sent and returns its permit, which must
@@ -77,6 +85,7 @@ func (l *rateLimiter) acquire(ctx context.Context) (*permit, error) {
 		}
 		p, wait, cause := l.tryAcquire(time.Now())
 		if p != nil {
+			l.sends.add(time.Now().Add(l.timeout))
 			return p, nil
 		}
 		wait = min(wait, waitStep)

@@ -2,9 +2,14 @@ package apiclient_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -83,6 +88,67 @@ func TestOwnLimitHoldsWhateverHappens(t *testing.T) {
 			})
 		})
 	}
+}
+
+// However often the process is killed, those that follow each other do not send
+// more than the limit together.
+func TestOwnLimitOutlivesTheProcess(t *testing.T) {
+	for _, life := range []time.Duration{2 * time.Second, 61 * time.Second, 91 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			api := sandbox.New(sandbox.Options{Customers: 2000, Quota: -1, Latency: 100 * time.Millisecond})
+			file := filepath.Join(t.TempDir(), "sent")
+			limit, began := 60, time.Now()
+			for range 10 * time.Minute / life {
+				r := newRig(t, api, func(o *apiclient.Options) { o.RateLimit, o.SendFile = limit, file })
+				limit = 7 // from the first restart on
+				ctx, kill := context.WithTimeout(context.Background(), life)
+				for _, err := range r.Walk(ctx, apiclient.WalkOptions{}) {
+					_ = err
+				}
+				<-ctx.Done()
+				kill()
+			}
+			requests := slices.DeleteFunc(api.Requests(), func(q sandbox.Request) bool { return q.Time.Before(began.Add(2 * time.Second)) })
+			if got := sandbox.BusiestMinute(requests); got != 7 {
+				t.Errorf("killed every %s, %d requests in a minute, want 7", life, got)
+			}
+			if got := sandbox.BusiestMinute(api.Requests()); got > 60 {
+				t.Errorf("killed every %s, %d requests in a minute of the larger limit", life, got)
+			}
+
+			// What was sent long ago does not count.
+			wait(2 * time.Minute)
+			r := newRig(t, api, func(o *apiclient.Options) { o.RateLimit, o.SendFile = limit, file })
+			began = time.Now()
+			if _, err := r.Page(context.Background(), 1, false); err != nil || time.Since(began) > time.Second {
+				t.Errorf("the first page took %s, %v", time.Since(began), err)
+			}
+		})
+	}
+}
+
+// A file of sends that cannot be used, or is a planted link, is said once and
+// holds nobody up.
+func TestSendFileThatCannotBeUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		victim, link := filepath.Join(t.TempDir(), "victim"), filepath.Join(t.TempDir(), "sent")
+		if err := errors.Join(os.WriteFile(victim, []byte("precious"), 0o600), os.Symlink(victim, link)); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{link, t.TempDir(), "/dev/null/sent"} {
+			api := sandbox.New(sandbox.Options{Customers: 500, Quota: -1})
+			r := newRig(t, api, func(o *apiclient.Options) { o.SendFile = path })
+			if pages, err := r.walk(false); err != nil || len(pages) != 5 {
+				t.Errorf("%d pages, %v", len(pages), err)
+			}
+			if said := r.log.Drain(); strings.Count(said, "cannot be kept") != 1 {
+				t.Errorf("with %s, the log says %s", path, said)
+			}
+		}
+		if content, err := os.ReadFile(victim); string(content) != "precious" {
+			t.Errorf("the link was followed: %q, %v", content, err)
+		}
+	})
 }
 
 // The limit can be used to the full, as a burst and again a minute later.

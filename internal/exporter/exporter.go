@@ -53,10 +53,6 @@ func New(o Options) (*Exporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := NewClient(c, version, logger, registry)
-	if err != nil {
-		return nil, err
-	}
 	if c.StateFile == "" {
 		logger.Warn("EXPORTER_STATE_FILE is none: each restart forgets since when customers wait, and the rhythm by which KYC is paged.")
 	}
@@ -69,6 +65,11 @@ func New(o Options) (*Exporter, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the state file (EXPORTER_STATE_FILE): %w", err)
+	}
+	// Its file stands beside the state file, whose lock it needs.
+	client, err := NewClient(c, version, logger, registry)
+	if err != nil {
+		return nil, errors.Join(err, tracker.Close())
 	}
 	refresher := collector.NewRefresher(collector.Options{
 		Client:          client,
@@ -142,6 +143,10 @@ func newRegistry(version string, logQueue *LogQueue) (*prometheus.Registry, erro
 
 // NewClient returns the API client that the configuration means.
 func NewClient(c config.Config, version string, logger *slog.Logger, registerer prometheus.Registerer) (*apiclient.Client, error) {
+	sendFile := ""
+	if c.StateFile != "" {
+		sendFile = c.StateFile + ".sent"
+	}
 	return apiclient.New(apiclient.Options{
 		BaseURL:         c.BaseURL,
 		TokenPath:       c.TokenPath,
@@ -161,6 +166,7 @@ func NewClient(c config.Config, version string, logger *slog.Logger, registerer 
 		Transport:       apiclient.NewTransport(c.MaxConcurrency, c.Timeout),
 		Logger:          logger,
 		Registerer:      registerer,
+		SendFile:        sendFile,
 		Advice:          advice(),
 	})
 }
