@@ -36,7 +36,7 @@ func plantedCustomers() *sandbox.Sandbox {
 	api.Add(waiting)
 	for field, raw := range map[string]string{
 		"customer_id":       `{"planted":1}`,
-		"flow_status":       `"planted_status"`,
+		"flow_status":       `"planted status"`,
 		"currency":          `"planted-currency"`,
 		"ledger_balance":    `"planted"`,
 		"balance_freshness": `"planted"`,
