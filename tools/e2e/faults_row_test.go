@@ -119,7 +119,13 @@ func (r row) meet(t *testing.T, control *exporter) (effect, figures) {
 	well := func(now series) error {
 		return errors.Join(now.agree(healthy), now.is("yativo_up", 1), now.is(breakerState("closed"), 1))
 	}
-	s.await(time.Minute, "the exporter is well before the fault", well)
+	s.await(time.Minute, "the exporter is well before the fault, and the next refresh is not near", func(now series) error {
+		sinceRefresh := time.Since(time.UnixMilli(int64(now["yativo_exporter_last_refresh_timestamp_seconds"] * 1e3)))
+		if sinceRefresh > faultInterval/2 {
+			return fmt.Errorf("the last refresh ended %s ago", sinceRefresh)
+		}
+		return well(now)
+	})
 	before := s.metrics()
 	quiet := len(s.Stderr.String())
 	api.ResetRequests()

@@ -3,10 +3,12 @@
 package e2e_test
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -153,6 +155,7 @@ func (s *soak) fault() sandbox.Fault {
 		sandbox.Refuse(), sandbox.ResetMidBody(), sandbox.Hang(), sandbox.Drip(100, 50*time.Millisecond),
 		sandbox.Status(500), sandbox.Status(502), sandbox.Status(503, "Retry-After", "1"), sandbox.Status(504),
 		sandbox.Status(429), sandbox.Status(429, "Retry-After", "1"), sandbox.Status(400), sandbox.Status(401), sandbox.Status(403), sandbox.Status(404),
+		sandbox.Status(403, "Retry-After", "1"), sandbox.Status(429, "Retry-After", "1_0"), idBeside(), shuffled(), sandbox.Status(404).When(sandbox.OnPage(5)),
 		sandbox.Redirect(302, "http://127.0.0.1:1/"), sandbox.HTML(), sandbox.Truncate(), sandbox.SuccessFalse(), sandbox.Body(`{"data":[]}`),
 		sandbox.HugeBody(64 << 20), sandbox.GzipBomb(1 << 30), sandbox.DeepNesting(50_000),
 		sandbox.SamePage(), sandbox.IgnoreLimit(), sandbox.EmptyPage(2), sandbox.ExpiresIn("0"), sandbox.ExpiresIn(""), noHTTP(), hugeHeader(), brokenGzip(),
@@ -170,6 +173,24 @@ func (s *soak) fault() sandbox.Fault {
 		}
 	}
 	return f
+}
+
+// idBeside puts an id that is not the customer's before each customer_id.
+func idBeside() sandbox.Fault {
+	return sandbox.RewriteBody(func(body []byte) []byte {
+		return bytes.ReplaceAll(body, []byte(`{"customer_id":`), []byte(`{"id":"0","_id":"","customer_id":`))
+	}).On(sandbox.CustomersEndpoint)
+}
+
+// shuffled lists another page than the one asked for, and another each time.
+func shuffled() sandbox.Fault {
+	var asked atomic.Int64
+	return sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		query := r.URL.Query()
+		query.Set("page", strconv.FormatInt(1+asked.Add(1)%4, 10))
+		r.URL.RawQuery = query.Encode()
+		next.ServeHTTP(w, r)
+	}}
 }
 
 // move changes the population: a sign-up, a departure, or somebody's status and
