@@ -178,10 +178,8 @@ func (c *Client) observeQuota(h http.Header, permit *permit) {
 	now := time.Now()
 	quota := readQuota(h, now)
 	permit.observe(quota, now)
-	if quota.isOdd {
-		c.oddQuota.Do(func() {
-			c.logger.Warn("the API tells its quota in headers that are not understood, so the reserve may not be kept", "headers", quotaNames(h))
-		})
+	if quota.isOdd && !c.oddQuota.Swap(true) {
+		c.logger.Warn("the API tells its quota in headers that are not understood, so the reserve may not be kept", "headers", quotaNames(h))
 	}
 }
 

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -66,7 +67,7 @@ type Client struct {
 	logger  *slog.Logger
 	advice  map[Hint]string
 
-	oddQuota sync.Once // says that the quota is told in an unknown way
+	oddQuota atomic.Bool // the quota was told in an unknown way
 }
 
 // New makes a client and registers its metrics. It sends nothing.
@@ -102,64 +103,67 @@ func New(o Options) (*Client, error) {
 
 // Page fetches one page, counted from 1, with or without balances. Its error is
 // an [*Error], or wraps ctx's own.
-func (c *Client) Page(ctx context.Context, number int, balances bool) (*Page, error) {
-	c.connections.dropIfOld(time.Now())
-	page, err := c.authorizedPage(ctx, number, balances)
-	if apiErr, ok := errors.AsType[*Error](err); ok {
-		apiErr.Advice = c.advice[apiErr.Hint]
-	}
-	return page, err
-}
-
-// authorizedPage fetches a page with a token. If the API refuses the token, it
-// is renewed and the request repeated, once.
-func (c *Client) authorizedPage(ctx context.Context, number int, balances bool) (*Page, error) {
-	token, err := c.tokens.token(ctx)
-	if err != nil {
-		return nil, err
-	}
-	page, err := c.page(ctx, token, number, balances)
-	if !refused(err) {
-		return page, err
-	}
-	renewed, renewErr := c.tokens.renew(ctx, token)
-	if renewErr != nil {
-		return nil, renewErr
-	}
-	if renewed == token {
-		return nil, err
-	}
-	c.metrics.retries.WithLabelValues(string(ReasonAuth)).Inc()
-	return c.page(ctx, renewed, number, balances)
-}
-
-func (c *Client) page(ctx context.Context, token string, number int, balances bool) (*Page, error) {
-	query := url.Values{
-		"page":             {strconv.Itoa(number)},
-		"limit":            {strconv.Itoa(c.pageSize)},
-		"include_balances": {strconv.FormatBool(balances)},
-	}
-	var page *Page
-	err := c.call(ctx, request{
-		op:       "list card customers, page " + strconv.Itoa(number),
-		endpoint: endpointCustomers,
-		build: func(ctx context.Context) (*http.Request, error) {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.customersURL+"?"+query.Encode(), nil)
-			if err == nil {
-				req.Header.Set("Authorization", "Bearer "+token)
-			}
-			return req, err
-		},
-		decode: func(body io.Reader) (err error) {
-			page, err = decodePage(body, balances)
-			return err
-		},
+func (c *Client) Page(ctx context.Context, number int, balances bool) (page *Page, err error) {
+	err = c.list(ctx, number, balances, nil, func(body io.Reader) (err error) {
+		page, err = decodePage(body, balances)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	page.Number = number
 	return page, nil
+}
+
+// list asks for a page and decodes the answer.
+func (c *Client) list(ctx context.Context, number int, balances bool, filter url.Values, decode func(body io.Reader) error) error {
+	c.connections.dropIfOld(time.Now())
+	query := url.Values{
+		"page":             {strconv.Itoa(number)},
+		"limit":            {strconv.Itoa(c.pageSize)},
+		"include_balances": {strconv.FormatBool(balances)},
+	}
+	maps.Copy(query, filter)
+	err := c.authorized(ctx, func(token string) error {
+		return c.call(ctx, request{
+			op:       "list card customers, page " + strconv.Itoa(number),
+			endpoint: endpointCustomers,
+			build: func(ctx context.Context) (*http.Request, error) {
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.customersURL+"?"+query.Encode(), nil)
+				if err == nil {
+					req.Header.Set("Authorization", "Bearer "+token)
+				}
+				return req, err
+			},
+			decode: decode,
+		})
+	})
+	if apiErr, ok := errors.AsType[*Error](err); ok {
+		apiErr.Advice = c.advice[apiErr.Hint]
+	}
+	return err
+}
+
+// authorized sends a request with a token. If the API refuses the token, it is
+// renewed and the request repeated, once.
+func (c *Client) authorized(ctx context.Context, send func(token string) error) error {
+	token, err := c.tokens.token(ctx)
+	if err != nil {
+		return err
+	}
+	err = send(token)
+	if !refused(err) {
+		return err
+	}
+	renewed, renewErr := c.tokens.renew(ctx, token)
+	if renewErr != nil {
+		return renewErr
+	}
+	if renewed == token {
+		return err
+	}
+	c.metrics.retries.WithLabelValues(string(ReasonAuth)).Inc()
+	return send(renewed)
 }
 
 // WalkRequests is how many page requests a walk takes whose first page this is:
@@ -169,7 +173,13 @@ func (c *Client) WalkRequests(first *Page) int {
 }
 
 // Quota returns what the API said last about its own limit, if it is known.
-func (c *Client) Quota() (limit, remaining int, known bool) { return c.limiter.lastQuota() }
+func (c *Client) Quota() (limit, remaining int, until time.Time, known bool) {
+	return c.limiter.lastQuota()
+}
+
+// QuotaIsOdd reports whether the API told its quota in a way that is not
+// understood.
+func (c *Client) QuotaIsOdd() bool { return c.oddQuota.Load() }
 
 // WaitsForQuota reports whether a request is held back by a limit, which may be
 // for minutes.

@@ -55,7 +55,7 @@ func TestQuotaForms(t *testing.T) {
 			})
 			r.page()
 			r.page()
-			limit, remaining, known := r.Quota()
+			limit, remaining, _, known := r.Quota()
 			if limit != c.limit || remaining != c.left || known != (c.limit > 0) {
 				t.Errorf("quota is %d of %d, known %t, want %d of %d", remaining, limit, known, c.left, c.limit)
 			}

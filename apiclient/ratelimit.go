@@ -216,9 +216,9 @@ func (l *rateLimiter) isPausedBeyondInterval(now time.Time) bool {
 }
 
 // lastQuota returns the API's limit and what was left of it at its newest
-// answer.
-func (l *rateLimiter) lastQuota() (limit, remaining int, known bool) {
+// answer, and until when that holds.
+func (l *rateLimiter) lastQuota() (limit, remaining int, until time.Time, known bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.quota.limit, l.quota.remaining, l.quota.limit > 0
+	return l.quota.limit, l.quota.remaining, l.quota.until, l.quota.limit > 0
 }

@@ -434,7 +434,7 @@ func TestQuotaHeaders(t *testing.T) {
 			})
 		})
 		r.page()
-		limit, remaining, known := r.Quota()
+		limit, remaining, _, known := r.Quota()
 		if known != (c.left != "") || known && (fmt.Sprint(limit) != c.limit || fmt.Sprint(remaining) != c.left) {
 			t.Errorf("%+v: quota is %d of %d, known %t", c, remaining, limit, known)
 		}

@@ -22,7 +22,7 @@ type Pace struct {
 // headers, the API's quota.
 func NewPace(c config.Config, client *apiclient.Client, first *apiclient.Page) Pace {
 	p := Pace{Requests: client.WalkRequests(first), RequestsPerMinute: float64(c.RateLimit)}
-	if limit, _, known := client.Quota(); known {
+	if limit, _, _, known := client.Quota(); known {
 		p.RequestsPerMinute = min(p.RequestsPerMinute, max(float64(limit)*(1-c.RateReserve), 1/c.RefreshInterval.Minutes()))
 	}
 	if minutes := float64(p.Requests) / p.RequestsPerMinute; minutes > 1 {
