@@ -142,11 +142,14 @@ func (r *Refresher) logOddities() {
 		r.options.Logger.Info("the customers listed and the API's total disagreed; what the last walk listed is shown",
 			"looks_like", c.Discrepancy, "total", c.Total, "missing", c.Missing)
 	}
+	var names []string
 	for i, name := range c.Onboarding.Undocumented {
-		if customers := c.ByStatus[onboarding.NumStatuses+i]; customers > 0 && isNew(name) {
-			r.options.Logger.Warn("customers are in a status that is not documented; each is followed as if in the documented one of its step",
-				"flow_status", name, "customers", customers)
+		if c.ByStatus[onboarding.NumStatuses+i] > 0 && isNew(name) {
+			names = append(names, name)
 		}
+	}
+	if names != nil {
+		r.options.Logger.Warn("customers are in a status that is not documented; each is followed as if in the documented one of its step", "flow_status", names)
 	}
 }
 

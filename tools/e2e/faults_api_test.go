@@ -102,6 +102,15 @@ func tokenFaults(t *testing.T) []row {
 	return rows
 }
 
+// webPage is an error as a proxy or a CDN makes it.
+func webPage(status int) sandbox.Fault {
+	return sandbox.Fault{Handle: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte("<!DOCTYPE html><title>Attention required</title>"))
+	}}
+}
+
 const refusedCredentials = "the API answered 401: the credentials are refused; check YATIVO_API_KEY and YATIVO_API_SECRET, or YATIVO_ACCESS_TOKEN"
 
 // badAnswer is a fault that either endpoint can have.
@@ -157,6 +166,12 @@ func answers(t *testing.T) []badAnswer {
 		{name: "429 with Retry-After a year", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "31536000"), want: limited(1, 5*time.Minute), outlasts: true},
 		{name: "429 with Retry-After -5", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "-5"), want: limited(4, 0)},
 		{name: "429 with Retry-After a past date", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), want: limited(4, 0)},
+		{name: "429 with Retry-After 1_0", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "1_0"), want: limited(4, 0)},
+		{
+			name: "403 with Retry-After 1", fault: sandbox.Status(http.StatusForbidden, "Retry-After", "1"),
+			want: effect{reason: "rate_limited", says: "the API answered 403 and asks to wait", requests: 4, wait: time.Second},
+		},
+		{name: "403 with a web page", fault: webPage(http.StatusForbidden), want: bad("the API answered 403, but not in its own form, so that it may come from elsewhere; check YATIVO_BASE_URL and what stands between")},
 		{name: "400", fault: sandbox.Status(http.StatusBadRequest), want: once("client", "the API answered 400: it does not accept the request")},
 		{name: "403", fault: sandbox.Status(http.StatusForbidden), want: once("forbidden", `the API answered 403: the key lacks a permission; grant it "read"`)},
 		{name: "404", fault: sandbox.Status(http.StatusNotFound), want: once("client", "the API answered 404: the program or the path does not exist; check YATIVO_BASE_URL and YATIVO_TOKEN_PATH")},

@@ -55,6 +55,7 @@ func listFaults() []row {
 			begin: inject(sandbox.EmptyPage(2), always("0").When(sandbox.OnPage(2))),
 			want:  incomplete(3, "3 walks brought 100 distinct customers where the API counts 0", "a total that is wrong on some pages"),
 		},
+		{name: "total is capped at 100", begin: inject(always("100")), want: effect{requests: 3}, shows: "the list is read to its own end"},
 		{name: "limit is ignored: 20 a page", begin: inject(sandbox.IgnoreLimit()), want: effect{requests: 12}, shows: "pages of 20 are read"},
 		{
 			name: "two customers with one id", begin: insert(plain("twin"), plain("twin")),
@@ -79,17 +80,26 @@ func rowFaults() []row {
 			},
 		},
 		{
-			name: "3,000 unknown statuses and currencies", want: effect{requests: 33}, shows: "3,000 customers more in `unknown`; the first 16 currencies have series, the rest are `unknown`",
+			name: "3,000 unknown statuses and currencies", want: effect{requests: 33}, shows: "3,000 customers more; the first 8 statuses and 16 currencies have series, the rest are `unknown`",
 			begin: insert(strangers()...),
 			data: func(now, before series) error {
-				const most = 16 * 8 // currencies beyond the documented ones, and series of each
+				const most = 16*8 + 8*2 // currencies and statuses beyond the documented ones, and series of each
 				if grown := len(now) - len(before); grown > most+20 {
 					return fmt.Errorf("there are %d series more than before", grown)
 				}
-				return errors.Join(now.grew(before, "yativo_card_customers"+label("unknown"), 3000),
+				return errors.Join(now.grew(before, "yativo_card_customers"+label("unknown"), 3000-8),
 					now.is(unknownValues("flow_status"), 3000), now.above(unknownValues("currency"), 2900))
 			},
 		},
+		{
+			name: "a status that is not documented, with its step", want: effect{requests: 3}, shows: "2 customers more, under the name of their status; followed as in `kyc_completed`, since the step is 4",
+			begin: insert(approved(), approved()),
+			data: func(now, before series) error {
+				return errors.Join(now.is("yativo_card_customers"+label("kyc_approved"), 2), now.is(unknownValues("flow_status"), 2),
+					now.grew(before, `yativo_card_status_transitions_total{from="new",to="kyc_completed"}`, 2))
+			},
+		},
+		{name: "an `id` before each `customer_id`, and an empty `_id`", want: effect{requests: 3}, shows: "nobody is new or gone", begin: inject(idBeside())},
 		{
 			name: "dates in the future, in the year 0, absent, or none", want: effect{requests: 3}, shows: "4 customers more; 3 unknown values of `created_at`; no age below 0",
 			begin: insert(broken("created_at", `"2999-01-01T00:00:00Z"`), broken("created_at", `"0000-01-01T00:00:00Z"`),
@@ -189,6 +199,12 @@ func broken(field, raw string) sandbox.Customer {
 func owns(ledger string) sandbox.Customer {
 	c := plain("")
 	c.Status, c.SafeDeployed, c.Currency, c.Ledger, c.Freshness = onboarding.Active, true, "XTS", ledger, "realtime"
+	return c
+}
+
+func approved() sandbox.Customer {
+	c := plain("")
+	c.Raw = map[string]string{"flow_status": `"kyc_approved"`, "step": "4"}
 	return c
 }
 

@@ -15,55 +15,56 @@ import (
 	"yativo-card-exporter/internal/sandbox"
 )
 
-// A log that nobody reads, or whose reader dies, costs its lines alone:
-// refreshes and scrapes go on, and the exporter ends when it is told to.
-func TestUnreadLog(t *testing.T) {
-	for name, c := range map[string]struct {
-		reader int // how the test opens the log's pipe
-		dies   bool
-	}{
-		"nobody reads": {reader: os.O_RDWR},
-		"reader dies":  {reader: os.O_RDONLY | syscall.O_NONBLOCK, dies: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			pipe := filepath.Join(t.TempDir(), "log")
-			if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			reader, err := os.OpenFile(pipe, c.reader, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = reader.Close() }()
-
-			api := sandbox.New(sandbox.Options{Customers: 87, Quota: -1})
-			env := settingsFor(t, serveSandbox(t, api)).with(settings{"EXPORTER_LISTEN_ADDRESS": freeAddress(t)})
-			if !c.dies {
-				// Each makes a warning at the start: more than the pipe and the queue hold.
-				for i := range 3000 {
-					env[fmt.Sprint("EXPORTER_UNKNOWN_", i)] = "x"
-				}
-			}
-			p := startProcess(t, []string{"sh", "-c", `exec "$0" 2>"$1"`}, env, pipe)
-			e := &exporter{process: p, address: env["EXPORTER_LISTEN_ADDRESS"]}
-			e.awaitListening()
-			e.awaitReady()
-			if c.dies {
-				_ = reader.Close()
-			}
-			before := e.metrics()["yativo_exporter_refreshes_total"]
-			e.await(30*time.Second, "refreshes go on and dropped lines are counted", func(now series) error {
-				if err := now.above("yativo_exporter_dropped_log_lines_total", 0); err != nil {
-					return err
-				}
-				return now.above("yativo_exporter_refreshes_total", before+1)
-			})
-			if code, body := e.get("/-/healthy"); code != http.StatusOK {
-				t.Errorf("/-/healthy answers %d: %s", code, body)
-			}
-			e.endCleanly(syscall.SIGTERM, 20*time.Second)
-		})
+// logFaults are what can happen to whoever reads the log.
+func logFaults() []ownFault {
+	return []ownFault{
+		{
+			"a log that nobody reads", "refreshes, serves and is healthy; drops lines and counts them, and exits 0 at a SIGTERM",
+			func(t *testing.T) { unreadLog(t, os.O_RDWR, false) },
+		},
+		{"the log's reader dies", "likewise", func(t *testing.T) { unreadLog(t, os.O_RDONLY|syscall.O_NONBLOCK, true) }},
 	}
+}
+
+// unreadLog opens the log's pipe in a mode, and lets it fill or its reader die.
+func unreadLog(t *testing.T, mode int, dies bool) {
+	t.Helper()
+	pipe := filepath.Join(t.TempDir(), "log")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.OpenFile(pipe, mode, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+
+	api := sandbox.New(sandbox.Options{Customers: 87, Quota: -1})
+	env := settingsFor(t, serveSandbox(t, api)).with(settings{"EXPORTER_LISTEN_ADDRESS": freeAddress(t)})
+	if !dies {
+		// Each makes a warning at the start: more than the pipe and the queue hold.
+		for i := range 3000 {
+			env[fmt.Sprint("EXPORTER_UNKNOWN_", i)] = "x"
+		}
+	}
+	p := startProcess(t, []string{"sh", "-c", `exec "$0" 2>"$1"`}, env, pipe)
+	e := &exporter{process: p, address: env["EXPORTER_LISTEN_ADDRESS"]}
+	e.awaitListening()
+	e.awaitReady()
+	if dies {
+		_ = reader.Close()
+	}
+	before := e.metrics()["yativo_exporter_refreshes_total"]
+	e.await(30*time.Second, "refreshes go on and dropped lines are counted", func(now series) error {
+		if err := now.above("yativo_exporter_dropped_log_lines_total", 0); err != nil {
+			return err
+		}
+		return now.above("yativo_exporter_refreshes_total", before+1)
+	})
+	if code, body := e.get("/-/healthy"); code != http.StatusOK {
+		t.Errorf("/-/healthy answers %d: %s", code, body)
+	}
+	e.endCleanly(syscall.SIGTERM, 20*time.Second)
 }
 
 // freeAddress is a loopback address that nobody listens on.

@@ -29,7 +29,7 @@ type ownFault struct {
 }
 
 func ownFaults() []ownFault {
-	return slices.Concat(stateFaults(), processFaults(), scraperFaults(), writtenFaults())
+	return slices.Concat(stateFaults(), processFaults(), logFaults(), scraperFaults(), writtenFaults())
 }
 
 // Whatever goes wrong in itself, the exporter goes on serving, or says at the

@@ -50,7 +50,30 @@ func stateFaults() []ownFault {
 			"exits 1, and keeps what it can still read: with space, it goes on with that",
 			damagedOnAFullDisk,
 		},
+		{
+			"nobody is listed after a restart",
+			"doubts that for an hour, as without the restart (five minutes where there were up to ten customers); nobody is gone",
+			emptyAfterRestart,
+		},
 	}
+}
+
+// emptyAfterRestart has the API list nobody to an exporter that knows customers
+// from its state file alone.
+func emptyAfterRestart(t *testing.T) {
+	t.Helper()
+	api := sandbox.New(sandbox.Options{Customers: 200, Quota: -1})
+	env := settingsFor(t, serveSandbox(t, api)).with(settings{"EXPORTER_STATE_FILE": filepath.Join(t.TempDir(), "state.db")})
+	exporter := startExporter(t, env)
+	exporter.awaitReady()
+	exporter.endCleanly(syscall.SIGTERM, 10*time.Second)
+	api.InjectFault(sandbox.Body(`{"success":true,"data":{"customers":[],"total":0}}`).On(sandbox.CustomersEndpoint))
+	exporter = startExporter(t, env)
+	exporter.await(time.Minute, "refreshes fail, and all are remembered", func(now series) error {
+		return errors.Join(now.is("yativo_up", 0), now.above(failures("incomplete"), 1), now.is("yativo_exporter_tracked_customers", 200),
+			now.is(`yativo_card_status_transitions_total{from="active",to="gone"}`, 0))
+	})
+	exporter.endCleanly(syscall.SIGTERM, 10*time.Second)
 }
 
 const stateErrors = "yativo_exporter_state_errors_total"
