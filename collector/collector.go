@@ -65,6 +65,12 @@ func (r *Refresher) Stalled() *onboarding.Report {
 	return e.onboarding
 }
 
+// BalancesCurrent reports whether there are balances that can be believed, or
+// none are wanted.
+func (r *Refresher) BalancesCurrent() bool {
+	return r.options.BalanceInterval == 0 || !r.exposition.Load().balances.expired(time.Now())
+}
+
 // publish renders what is known and swaps it in.
 func (r *Refresher) publish() {
 	r.exposition.Store(&exposition{

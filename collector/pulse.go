@@ -23,6 +23,10 @@ type PastRefresh struct {
 	Pages    int // that came, in all walks of the refresh
 	Up       bool
 	Reason   apiclient.Reason // why it failed or went without the balances that were due, or ""
+	Error    string           // the same at length
+
+	InARow int       // how many have failed in a row with this one; 0 if it is up
+	Since  time.Time // the start of the first of them
 }
 
 // RecentRefreshes returns the last 20 refreshes, oldest first. The caller must
@@ -31,6 +35,12 @@ func (r *Refresher) RecentRefreshes() []PastRefresh { return r.exposition.Load()
 
 // remember takes a refresh in as the latest.
 func (r *Refresher) remember(p PastRefresh) {
+	if !p.Up {
+		p.InARow, p.Since = 1, p.Start
+		if last := len(r.recent) - 1; last >= 0 && !r.recent[last].Up {
+			p.InARow, p.Since = r.recent[last].InARow+1, r.recent[last].Since
+		}
+	}
 	kept := r.recent[max(0, len(r.recent)+1-maxRecentRefreshes):]
 	r.recent = append(slices.Clone(kept), p)
 }

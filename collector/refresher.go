@@ -115,7 +115,7 @@ func (r *Refresher) Refresh(ctx context.Context) {
 	r.schedule.refreshed(start, r.up, o.balances)
 	past := PastRefresh{Start: start, Duration: r.lastTook, Pages: r.pages, Up: r.up}
 	if err := cmp.Or(o.err, o.balancesErr); err != nil {
-		past.Reason = apiclient.ReasonOf(err)
+		past.Reason, past.Error = apiclient.ReasonOf(err), err.Error()
 		r.failures[past.Reason]++
 	}
 	r.remember(past)

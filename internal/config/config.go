@@ -35,6 +35,9 @@ type Config struct {
 	BreakerCooldown time.Duration
 	Log             Log
 
+	// Settings are the variables that have a value, without secrets.
+	Settings []Setting
+
 	// Warnings say what may be wrong with the environment, each beginning with
 	// the name of its variable.
 	Warnings []string
@@ -81,6 +84,7 @@ func Read(variables map[string]string) (Config, error) {
 		BreakerFailures: uint32(p.whole("EXPORTER_BREAKER_FAILURES", env.BreakerFailures, 1000)),
 		BreakerCooldown: p.duration("EXPORTER_BREAKER_COOLDOWN", env.BreakerCooldown, time.Second),
 		Log:             p.log(env.LogLevel, env.LogFormat),
+		Settings:        env.settings(),
 		Warnings:        slices.Concat(unknownVariables(variables), unheededVariables(variables)),
 	}
 	c.BalanceInterval = p.balanceInterval("EXPORTER_BALANCE_INTERVAL", env.BalanceInterval, c.RefreshInterval)

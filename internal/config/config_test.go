@@ -291,3 +291,21 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+func TestSettingsTellThatThereIsASecret(t *testing.T) {
+	c, err := config.Read(environ{"YATIVO_API_KEY": "planted-key", "YATIVO_API_SECRET": "planted-secret", "YATIVO_PAGE_SIZE": "7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, s := range c.Settings {
+		got[s.Name] = s.Value
+	}
+	for name, want := range map[string]string{
+		"YATIVO_API_KEY": "set", "YATIVO_API_SECRET": "set", "YATIVO_ACCESS_TOKEN": "", "YATIVO_PAGE_SIZE": "7", "YATIVO_TIMEOUT": "15s",
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+}

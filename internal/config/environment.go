@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/sethvargo/go-envconfig"
@@ -75,6 +76,25 @@ func Variables() []Variable {
 	for field := range t.Fields() {
 		name, defaultValue, _ := strings.Cut(field.Tag.Get("env"), ", default=")
 		list = append(list, Variable{name, cmp.Or(defaultValue, domain[name]), field.Tag.Get("help")})
+	}
+	return list
+}
+
+// Setting is a variable and the value in force.
+type Setting struct{ Name, Value string }
+
+// settings lists the variables that have a value. Of a secret it tells that
+// there is one.
+func (e Environment) settings() (list []Setting) {
+	values := reflect.ValueOf(e)
+	for i, v := range Variables() {
+		value := cmp.Or(values.Field(i).String(), v.Default)
+		if value != "" && slices.Contains(secretVariables(), v.Name) {
+			value = "set"
+		}
+		if value != "" {
+			list = append(list, Setting{v.Name, value})
+		}
 	}
 	return list
 }

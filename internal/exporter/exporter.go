@@ -83,11 +83,11 @@ func New(o Options) (*Exporter, error) {
 	if err := registry.Register(refresher); err != nil {
 		return nil, errors.Join(err, tracker.Close())
 	}
-	handler, err := newHandler(c, version, registry, client, refresher, logger)
+	site, err := newSite(c, version, registry, client, refresher, logger)
 	if err != nil {
 		return nil, errors.Join(err, tracker.Close())
 	}
-	return &Exporter{c, version, logger, o.LogQueue, tracker, refresher, handler}, nil
+	return &Exporter{c, version, logger, o.LogQueue, tracker, refresher, site.handler(access{c.ListenAddress, c.WebConfigFile})}, nil
 }
 
 // Handler serves everything that the exporter shows.

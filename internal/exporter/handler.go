@@ -1,13 +1,19 @@
 package exporter
 
 import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/exporter-toolkit/web"
 
 	"yativo-card-exporter/alerts"
 	"yativo-card-exporter/apiclient"
@@ -15,21 +21,24 @@ import (
 	"yativo-card-exporter/internal/config"
 )
 
-// newHandler routes everything that the exporter serves.
-func newHandler(c config.Config, version string, registry *prometheus.Registry, client *apiclient.Client, refresher *collector.Refresher, logger *slog.Logger) (http.Handler, error) {
-	landing, err := web.NewLandingPage(web.LandingConfig{
-		Name:        "Yativo card exporter",
-		Description: "Prometheus exporter for the customers of a Yativo card program",
-		Version:     version,
-		Profiling:   "false",
-		Links: []web.LandingLinks{
-			{Address: "/metrics", Text: "Metrics"},
-			{Address: "/stalled", Text: "Stalled customers", Description: "JSON; wants a web configuration with credentials, or loopback"},
-			{Address: "/runbook", Text: "Runbook", Description: "what each alert means and what to do"},
-			{Address: "/-/ready", Text: "Ready", Description: "whether there is a first snapshot"},
-			{Address: "/-/healthy", Text: "Healthy", Description: "whether the process is alive and its refreshes go on"},
-		},
-	})
+//go:embed pages.tmpl
+var pagesTemplate string
+
+// site is what the listeners serve.
+type site struct {
+	config    config.Config
+	version   string
+	started   time.Time
+	registry  *prometheus.Registry
+	client    *apiclient.Client
+	refresher *collector.Refresher
+	pages     *template.Template
+	runbook   []byte
+	metrics   http.Handler
+}
+
+func newSite(c config.Config, version string, registry *prometheus.Registry, client *apiclient.Client, refresher *collector.Refresher, logger *slog.Logger) (*site, error) {
+	pages, err := template.New("pages").Funcs(template.FuncMap{"span": span, "moment": moment}).Parse(pagesTemplate)
 	if err != nil {
 		return nil, err
 	}
@@ -45,33 +54,60 @@ func newHandler(c config.Config, version string, registry *prometheus.Registry, 
 		EnableOpenMetrics: true,
 		CoalesceGather:    true,
 	}), maxRendered))
+	return &site{c, version, time.Now(), registry, client, refresher, pages, runbook, metrics}, nil
+}
+
+// handler routes everything that a listener serves, with the list of customers
+// for those who have access.
+func (s *site) handler(access access) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", landing)
-	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /runbook", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(runbook)
-	})
+	mux.Handle("GET /{$}", bounded(s.servePage(access), maxRendered))
+	mux.Handle("GET /metrics", s.metrics)
+	mux.HandleFunc("GET /runbook", func(w http.ResponseWriter, _ *http.Request) { writePage(w, s.runbook) })
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		// Where quota is short a request may be held back for minutes, and a
 		// restart would only ask for more.
-		if !refresher.IsTurning() && !client.WaitsForQuota() {
+		if !s.refresher.IsTurning() && !s.client.WaitsForQuota() {
 			answer(w, http.StatusServiceUnavailable, "The process is alive, but its refreshes have come to a halt; the log may say where. Restart it.\n")
 			return
 		}
 		answer(w, http.StatusOK, "The process is alive and its refreshes go on.\n")
 	})
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if !refresher.Ready() {
-			answer(w, http.StatusServiceUnavailable, "There is no first snapshot yet; /metrics says why.\n")
-			return
+		if h := s.health(); s.refresher.Ready() {
+			answer(w, http.StatusOK, "There is a snapshot. "+h.Sentence+"\n")
+		} else {
+			answer(w, http.StatusServiceUnavailable, "There is no first snapshot yet. "+h.Sentence+"\n")
 		}
-		answer(w, http.StatusOK, "There is a snapshot.\n")
 	})
-	mux.Handle("GET /stalled", &stalledHandler{
-		listenAddress: c.ListenAddress, webConfigFile: c.WebConfigFile, report: refresher.Stalled,
-	})
-	return mux, nil
+	mux.Handle("GET /stalled", &stalledHandler{access, s.refresher.Stalled})
+	return mux
+}
+
+// render writes a page of the templates.
+func (s *site) render(w http.ResponseWriter, name string, data any) {
+	var page bytes.Buffer
+	if err := s.pages.ExecuteTemplate(&page, name, data); err != nil {
+		answer(w, http.StatusInternalServerError, "The page cannot be made; /metrics has all of its numbers.\n")
+		return
+	}
+	writePage(w, page.Bytes())
+}
+
+// writePage writes a page that loads and runs nothing: its own style, which
+// comes before anything that varies, is all that a browser may heed.
+func writePage(w http.ResponseWriter, page []byte) {
+	_, style, _ := bytes.Cut(page, []byte("<style>"))
+	style, _, _ = bytes.Cut(style, []byte("</style>"))
+	hash := sha256.Sum256(style)
+	w.Header().Set("Content-Security-Policy", fmt.Sprintf(
+		"default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+		base64.StdEncoding.EncodeToString(hash[:])))
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(page)
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

@@ -41,24 +41,6 @@ func TestReadyOnlyAfterTheFirstSnapshot(t *testing.T) {
 	}
 }
 
-func TestLandingPageLinksWhatThereIs(t *testing.T) {
-	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
-	status, page := e.get(t, "/", "localhost")
-	if status != http.StatusOK {
-		t.Fatalf("status %d", status)
-	}
-	for _, link := range []string{"/metrics", "/stalled", "/runbook", "/-/ready", "/-/healthy"} {
-		if !strings.Contains(page, `href="`+link+`"`) {
-			t.Errorf("no link to %s", link)
-		}
-	}
-	for _, path := range []string{"/debug/pprof/", "/nothing"} {
-		if status, _ := e.get(t, path, "localhost"); status != http.StatusNotFound {
-			t.Errorf("%s answers %d", path, status)
-		}
-	}
-}
-
 // webConfig writes a web configuration and returns its path.
 func webConfig(t *testing.T, text string) string {
 	t.Helper()

@@ -3,25 +3,19 @@ package exporter
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
 	"slices"
 	"time"
 
-	"github.com/prometheus/exporter-toolkit/web"
-	"go.yaml.in/yaml/v2"
-
-	"yativo-card-exporter/internal/config"
 	"yativo-card-exporter/internal/onboarding"
 )
 
 // stalledHandler lists who is stalled. These are the only personal data that
 // the exporter shows, so it asks who wants to know.
 type stalledHandler struct {
-	listenAddress string
-	webConfigFile string
-	report        func() *onboarding.Report
+	access
+
+	report func() *onboarding.Report
 }
 
 // stalledAnswer is the answer's JSON.
@@ -69,56 +63,4 @@ func listStalled(report *onboarding.Report, statuses []onboarding.Status) stalle
 	slices.SortStableFunc(list.Customers, func(a, b onboarding.StalledCustomer) int { return a.Since.Compare(b.Since) })
 	list.Customers = list.Customers[:min(len(list.Customers), onboarding.MaxStalledListed)]
 	return list
-}
-
-// allowed reports whether the request may see the list: it has shown
-// credentials that the web configuration demands, or it comes from this machine
-// and names it. The name keeps a web page that resolves its own name to a
-// loopback address from reading the list through somebody's browser. A reverse
-// proxy on this machine is not the one who wants to know.
-func (h *stalledHandler) allowed(r *http.Request) bool {
-	if h.demandsCredentials(r) {
-		return true
-	}
-	listen, _, err := net.SplitHostPort(h.listenAddress)
-	if err != nil || !config.IsLoopback(listen) || isForwarded(r) {
-		return false
-	}
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
-		host = host[1 : len(host)-1]
-	}
-	return config.IsLoopback(host)
-}
-
-// isForwarded reports whether a proxy says that it passes the request on.
-func isForwarded(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
-		if r.Header.Get(name) != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// demandsCredentials reads the web configuration as the server does, for each
-// request, since it may change. With users in it, the server has already
-// checked this request's; a client certificate belongs to the connection.
-func (h *stalledHandler) demandsCredentials(r *http.Request) bool {
-	if h.webConfigFile == "" {
-		return false
-	}
-	text, err := os.ReadFile(h.webConfigFile)
-	if err != nil {
-		return false
-	}
-	var c web.Config
-	if yaml.UnmarshalStrict(text, &c) != nil {
-		return false
-	}
-	verified := r.TLS != nil && len(r.TLS.VerifiedChains) > 0
-	return len(c.Users) > 0 || c.TLSConfig.ClientAuth == "RequireAndVerifyClientCert" && verified
 }

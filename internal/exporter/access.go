@@ -1,0 +1,67 @@
+package exporter
+
+import (
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/prometheus/exporter-toolkit/web"
+	"go.yaml.in/yaml/v2"
+
+	"yativo-card-exporter/internal/config"
+)
+
+// access says who may see what names customers, on a listener.
+type access struct{ listenAddress, webConfigFile string }
+
+// allowed reports whether the request may see customers: it has shown
+// credentials that the web configuration demands, or it comes from this machine
+// and names it. The name keeps a web page that resolves its own name to a
+// loopback address from reading the list through somebody's browser. A reverse
+// proxy on this machine is not the one who wants to know.
+func (a access) allowed(r *http.Request) bool {
+	if a.demandsCredentials(r) {
+		return true
+	}
+	listen, _, err := net.SplitHostPort(a.listenAddress)
+	if err != nil || !config.IsLoopback(listen) || isForwarded(r) {
+		return false
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
+		host = host[1 : len(host)-1]
+	}
+	return config.IsLoopback(host)
+}
+
+// isForwarded reports whether a proxy says that it passes the request on.
+func isForwarded(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
+		if r.Header.Get(name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// demandsCredentials reads the web configuration as the server does, for each
+// request, since it may change. With users in it, the server has already
+// checked this request's; a client certificate belongs to the connection.
+func (a access) demandsCredentials(r *http.Request) bool {
+	if a.webConfigFile == "" {
+		return false
+	}
+	text, err := os.ReadFile(a.webConfigFile)
+	if err != nil {
+		return false
+	}
+	var c web.Config
+	if yaml.UnmarshalStrict(text, &c) != nil {
+		return false
+	}
+	verified := r.TLS != nil && len(r.TLS.VerifiedChains) > 0
+	return len(c.Users) > 0 || c.TLSConfig.ClientAuth == "RequireAndVerifyClientCert" && verified
+}

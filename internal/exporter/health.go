@@ -1,0 +1,107 @@
+package exporter
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"yativo-card-exporter/apiclient"
+	"yativo-card-exporter/collector"
+)
+
+// health is how well the exporter sees the program, as a person would say it.
+type health struct {
+	State    string // OK, Degraded or Blind
+	Sentence string
+	Error    string // the last one at length, or ""
+	Section  string // of the runbook, or ""
+}
+
+// cause is in words what is wrong, with the runbook's section on it.
+type cause struct{ Words, Section string }
+
+const (
+	sectionStale   = "yativocarddatastale"
+	sectionFailing = "yativocardrefreshfailing"
+)
+
+func causes() map[apiclient.Reason]cause {
+	return map[apiclient.Reason]cause{
+		apiclient.ReasonAuth:        {"Yativo refuses the credentials", "yativocardauthfailing"},
+		apiclient.ReasonForbidden:   {"Yativo says that the key lacks the permission", "yativocardauthfailing"},
+		apiclient.ReasonRateLimited: {"Yativo says that the key's quota is used up", "yativocardquotaexhausted"},
+		apiclient.ReasonBreakerOpen: {"Yativo has failed too often and is only probed", sectionFailing},
+		apiclient.ReasonTimeout:     {"Yativo does not answer in time", sectionFailing},
+		apiclient.ReasonNetwork:     {"Yativo cannot be reached", sectionFailing},
+		apiclient.ReasonServer:      {"Yativo answers with errors of its own", sectionFailing},
+		apiclient.ReasonBadResponse: {"Yativo answers in a form that it does not document", sectionFailing},
+		apiclient.ReasonIncomplete:  {"Yativo lists fewer or more customers than it counts", sectionFailing},
+		apiclient.ReasonClient:      {"Yativo does not accept the request, or this machine cannot make it", sectionFailing},
+	}
+}
+
+// health says whether the data are current, and if not, why, since when and how
+// often that was tried.
+func (s *site) health() health {
+	recent := s.refresher.RecentRefreshes()
+	h := health{State: "Degraded", Section: sectionStale}
+	if s.refresher.Stalled() == nil {
+		h.State = "Blind"
+	}
+	if len(recent) == 0 {
+		h.Sentence = "The first refresh is under way."
+		return s.waiting(h)
+	}
+	last := recent[len(recent)-1]
+	switch {
+	case !s.refresher.IsTurning() && !s.client.WaitsForQuota():
+		h.Sentence = "Refreshes have come to a halt; the log may say where. Restart the exporter."
+	case !last.Up:
+		c := causes()[lastCause(recent)]
+		h.Sentence, h.Section, h.Error = fmt.Sprintf("%s since %s, %s.", c.Words, moment(last.Since), inARow(last.InARow)), c.Section, last.Error
+	case h.State == "Blind":
+		h.Sentence = "The last data are too old, and the refresh under way has not ended yet."
+		h = s.waiting(h)
+	case !s.refresher.BalancesCurrent():
+		h.Sentence = "The customers are current. The balances cannot be read."
+		for _, past := range slices.Backward(recent) {
+			if past.Error != "" {
+				h.Error = past.Error
+				break
+			}
+		}
+	default:
+		return health{State: "OK", Sentence: "The customers were read " + span(time.Since(s.refresher.Stalled().At)) + " ago."}
+	}
+	return h
+}
+
+// waiting adds that requests are held back, if they are.
+func (s *site) waiting(h health) health {
+	if s.client.WaitsForQuota() {
+		h.Sentence += " A request waits for quota."
+		h.Section = "yativocardquotaexhausted"
+	}
+	return h
+}
+
+// lastCause is the last reason of failure. That the breaker is open says less
+// than what opened it.
+func lastCause(recent []collector.PastRefresh) apiclient.Reason {
+	for _, past := range slices.Backward(recent) {
+		if past.Up {
+			break
+		}
+		if past.Reason != apiclient.ReasonBreakerOpen {
+			return past.Reason
+		}
+	}
+	return apiclient.ReasonBreakerOpen
+}
+
+func inARow(n int) string {
+	if n == 1 {
+		return "1 refresh"
+	}
+	return fmt.Sprintf("%d refreshes in a row", n)
+}

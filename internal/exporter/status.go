@@ -1,0 +1,120 @@
+package exporter
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"yativo-card-exporter/apiclient"
+	"yativo-card-exporter/collector"
+	"yativo-card-exporter/internal/config"
+	"yativo-card-exporter/internal/onboarding"
+)
+
+// statusPage is the page for people who want to know how it is going. It names
+// no customer.
+type statusPage struct {
+	numbers
+	Health    health
+	Rows      []statusRow
+	Refreshes []collector.PastRefresh // newest first
+	Private   bool                    // /stalled is served to whoever asks
+	Settings  []config.Setting
+	Version   string
+	Uptime    string
+}
+
+// statusRow is one status of the funnel.
+type statusRow struct {
+	Status string
+	Waits  bool
+	Needs  cause // why somebody has to look, if somebody has to
+	Bar    [3]barPart
+}
+
+// barPart is a part of a bar, in percent of the longest: those who wait, the
+// stalled, the abandoned.
+type barPart struct{ From, Width float64 }
+
+func (s *site) servePage(access access) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		n := readNumbers(s.registry)
+		recent := slices.Clone(s.refresher.RecentRefreshes())
+		slices.Reverse(recent)
+		s.render(w, "status", statusPage{
+			numbers: n, Health: s.health(), Rows: n.rows(), Refreshes: recent,
+			Private: access.allowed(r), Settings: s.config.Settings, Version: s.version,
+			Uptime: span(time.Since(s.started)),
+		})
+	}
+}
+
+// rows lists the documented statuses in their order, then others that there are.
+func (n numbers) rows() []statusRow {
+	var rows []statusRow
+	longest := 1.0
+	for _, s := range onboarding.Statuses() {
+		rows = append(rows, statusRow{Status: s.String(), Waits: s.Waits(), Needs: n.needs(s)})
+		if customers, _ := n.of("yativo_card_customers", s.String()); s.Waits() {
+			longest = max(longest, customers)
+		}
+	}
+	for _, name := range n.Labels("yativo_card_customers") {
+		if !slices.ContainsFunc(rows, func(r statusRow) bool { return r.Status == name }) {
+			rows = append(rows, statusRow{Status: name})
+		}
+	}
+	for i, row := range rows {
+		if !row.Waits {
+			continue
+		}
+		customers, _ := n.of("yativo_card_customers", row.Status)
+		stalled, _ := n.of("yativo_card_stalled_customers", row.Status)
+		abandoned, _ := n.of("yativo_card_abandoned_customers", row.Status)
+		from := 0.0
+		for part, count := range []float64{max(customers-stalled-abandoned, 0), stalled, abandoned} {
+			rows[i].Bar[part] = barPart{from, 100 * count / longest}
+			from += rows[i].Bar[part].Width
+		}
+	}
+	return rows
+}
+
+// needs says why somebody has to look at a status, as the alerts judge it.
+func (n numbers) needs(s onboarding.Status) cause {
+	name := s.String()
+	stalled, _ := n.of("yativo_card_stalled_customers", name)
+	undeployed, _ := n.of("yativo_card_undeployed_safes", name)
+	entered, _ := n.of("yativo_card_entered_since_advance_customers", name)
+	enough, _ := n.of("yativo_card_entered_since_advance_limit", name)
+	missed, known := n.of("yativo_card_missed_advances", name)
+	limit, _ := n.of("yativo_card_missed_advances_limit", name)
+	switch {
+	case s == onboarding.SafeDeploying && stalled > 0:
+		return cause{"wallets do not deploy", "yativocardsafedeploymentstalled"}
+	case s.Step() == onboarding.Active.Step() && undeployed > 0:
+		return cause{"wallets are not deployed, so that they cannot be funded", "yativocardactivewithoutsafe"}
+	case s.Waits() && enough > 0 && entered >= enough && (known && missed >= limit || !known && stalled > 0):
+		section := "yativocardstepstalled"
+		if s == onboarding.KYCInitiated {
+			section = "yativocardkycstalled"
+		}
+		return cause{"nobody has passed for " + n.Age("yativo_card_last_advance_timestamp_seconds", name), section}
+	default:
+		return cause{}
+	}
+}
+
+// BreakerCause is why refreshes failed last, if the circuit breaker is not
+// closed.
+func (p statusPage) BreakerCause() string {
+	if closed, _ := p.of("yativo_api_circuit_breaker_state", "closed"); closed == 1 {
+		return ""
+	}
+	for _, past := range p.Refreshes {
+		if past.Reason != "" && past.Reason != apiclient.ReasonBreakerOpen {
+			return string(past.Reason)
+		}
+	}
+	return ""
+}
