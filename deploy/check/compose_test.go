@@ -34,6 +34,9 @@ func TestComposePlaysTheDemoOrTheRealThing(t *testing.T) {
 	if got := strings.Join(demo.Services["exporter"].Command, " "); got != "demo -scenario kyc-stall" {
 		t.Errorf("without an environment the exporter runs %q", got)
 	}
+	if private := demo.Services["exporter"].Environment["EXPORTER_PRIVATE_ADDRESS"]; private == nil || *private != "127.0.0.1:10102" {
+		t.Errorf("who is stalled is listed at %v", private)
+	}
 	if got := mounted(demo, "/etc/prometheus/yativo-card.rules.yml"); got != "deploy/prometheus/rehearsal.rules.yml" {
 		t.Errorf("without an environment the rules are %q", got)
 	}

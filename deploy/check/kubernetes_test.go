@@ -27,12 +27,13 @@ type cluster struct {
 	volume     corev1.PersistentVolumeClaim
 	monitor    monitoringv1.ServiceMonitor
 	rules      monitoringv1.PrometheusRule
+	web        corev1.Secret
 	dashboards []corev1.ConfigMap
 }
 
-func build(t *testing.T) (c cluster) {
+func build(t *testing.T, folder string) (c cluster) {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../kubernetes")
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +50,8 @@ func build(t *testing.T) (c cluster) {
 			into = &c.monitor
 		case "PrometheusRule":
 			into = &c.rules
+		case "Secret":
+			into = &c.web
 		case "ConfigMap":
 			c.dashboards = append(c.dashboards, corev1.ConfigMap{})
 			into = &c.dashboards[len(c.dashboards)-1]
@@ -73,7 +76,7 @@ func build(t *testing.T) (c cluster) {
 // from the ServiceMonitor to the container is unbroken.
 func TestScrapeFindsTheExporter(t *testing.T) {
 	t.Parallel()
-	c := build(t)
+	c := build(t, "../kubernetes")
 	if c.service.Name != "yativo-card-exporter" || c.monitor.Spec.JobLabel != "" {
 		t.Errorf("the job is %q, %q", c.service.Name, c.monitor.Spec.JobLabel)
 	}
@@ -109,7 +112,7 @@ func contains(labels, selector map[string]string) bool {
 // data.
 func TestDeploymentKeepsItsState(t *testing.T) {
 	t.Parallel()
-	c := build(t)
+	c := build(t, "../kubernetes")
 	spec := c.deployment.Spec
 	if *spec.Replicas != 1 || spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
 		t.Errorf("there are %d replicas with strategy %s, and the state file is locked", *spec.Replicas, spec.Strategy.Type)
@@ -144,9 +147,53 @@ func TestDeploymentKeepsItsState(t *testing.T) {
 	checkVariables(t, names)
 }
 
+// Who is stalled is listed within the pod, for whoever may forward a port.
+func TestDeploymentListsTheStalledWithinThePod(t *testing.T) {
+	t.Parallel()
+	for _, variable := range build(t, "../kubernetes").deployment.Spec.Template.Spec.Containers[0].Env {
+		if variable.Name == "EXPORTER_PRIVATE_ADDRESS" && variable.Value == "127.0.0.1:10102" {
+			return
+		}
+	}
+	t.Error("EXPORTER_PRIVATE_ADDRESS is not on loopback")
+}
+
+// Behind a password the probes need none, and Prometheus has one.
+func TestBasicAuthLetsProbesAndPrometheusIn(t *testing.T) {
+	t.Parallel()
+	c := build(t, "../kubernetes-basic-auth")
+	pod := c.deployment.Spec.Template.Spec
+	container := pod.Containers[0]
+	for name, probe := range map[string]*corev1.Probe{"liveness": container.LivenessProbe, "readiness": container.ReadinessProbe} {
+		if probe.HTTPGet != nil || probe.Exec == nil || !slices.Equal(probe.Exec.Command, []string{"/yativo-card-exporter", "healthcheck"}) {
+			t.Errorf("the %s probe is %v", name, probe)
+		}
+	}
+	scrape := c.monitor.Spec.Endpoints[0].BasicAuth
+	if scrape == nil || scrape.Username.Name == "" || scrape.Password.Key != "password" {
+		t.Errorf("Prometheus shows %v", scrape)
+	}
+	if !bytes.Contains(c.web.Data["web.yml"], []byte("basic_auth_users:")) {
+		t.Errorf("the Secret %s holds no web configuration", c.web.Name)
+	}
+	var mounted string
+	for _, v := range pod.Volumes {
+		if v.Secret != nil && v.Secret.SecretName == c.web.Name {
+			mounted = v.Name
+		}
+	}
+	if !slices.ContainsFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool {
+		return m.Name == mounted && slices.ContainsFunc(container.Env, func(e corev1.EnvVar) bool {
+			return e.Name == "EXPORTER_WEB_CONFIG_FILE" && e.Value == m.MountPath+"/web.yml"
+		})
+	}) {
+		t.Errorf("EXPORTER_WEB_CONFIG_FILE is not where %s is mounted", c.web.Name)
+	}
+}
+
 func TestDeploymentIsLockedDown(t *testing.T) {
 	t.Parallel()
-	spec := build(t).deployment.Spec.Template.Spec
+	spec := build(t, "../kubernetes").deployment.Spec.Template.Spec
 	container := spec.Containers[0]
 	pod, own := spec.SecurityContext, container.SecurityContext
 	dockerfileHas(t, "USER 65532:65532", `VOLUME ["/var/lib/yativo-card-exporter"]`)
@@ -177,7 +224,7 @@ func TestRulesAndDashboardsAreTheShippedOnes(t *testing.T) {
 	if !bytes.Equal(file, product(t, "alerts", "-format", "operator")) {
 		t.Error("deploy/kubernetes/prometheusrule.yaml is not what alerts -format operator prints; run make rules")
 	}
-	c := build(t)
+	c := build(t, "../kubernetes")
 	if len(c.rules.Spec.Groups) == 0 {
 		t.Error("the PrometheusRule has no groups")
 	}

@@ -70,6 +70,12 @@ func commands() []command {
 			run:     withoutArguments(healthcheck),
 		},
 		{
+			name:    "stalled",
+			summary: "print who is stalled, as CSV, from EXPORTER_PRIVATE_ADDRESS of the exporter on this machine",
+			flags:   "flow_status",
+			run:     stalled,
+		},
+		{
 			name:    "version",
 			aliases: []string{"--version", "-version"},
 			summary: "print the version (--version)",

@@ -279,6 +279,35 @@ func TestHealthcheckAsksTheLocalExporter(t *testing.T) {
 	}
 }
 
+// Where there is no browser, the list is printed.
+func TestStalledPrintsTheList(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("flow_status") == "nowhere" {
+			http.Error(w, "flow_status must be one of", http.StatusBadRequest)
+			return
+		}
+		_, _ = io.WriteString(w, r.URL.String())
+	}))
+	defer server.Close()
+	env := environ{"EXPORTER_PRIVATE_ADDRESS": server.Listener.Addr().String()}
+	for _, c := range []struct {
+		env  environ
+		args []string
+		code int
+		want string
+	}{
+		{env, nil, exitOK, "/stalled?format=csv"},
+		{env, []string{"kyc_initiated"}, exitOK, "/stalled?flow_status=kyc_initiated&format=csv"},
+		{env, []string{"nowhere"}, exitFailed, "the exporter answers 400: flow_status must be one of"},
+		{env, []string{"a", "b"}, 64, "takes one flow_status or none"},
+		{environ{}, nil, 78, "EXPORTER_PRIVATE_ADDRESS: must be set"},
+	} {
+		if code, out, errs := command(t, c.env, append([]string{"stalled"}, c.args...)...); code != c.code || !strings.Contains(out+errs, c.want) {
+			t.Errorf("%v exits %d: %s%s; want %d and %q", c.args, code, out, errs, c.code, c.want)
+		}
+	}
+}
+
 func TestServeStopsInOrder(t *testing.T) {
 	env := serveSandbox(t, sandbox.New(sandbox.Options{Seed: 1, Customers: 10}))
 	env["EXPORTER_LISTEN_ADDRESS"] = "127.0.0.1:0"

@@ -42,20 +42,21 @@ func demo(ctx context.Context, p Process) (err error) {
 	if err != nil {
 		return err
 	}
-	listener, err := exporter.Listen(ctx, c)
+	listeners, err := exporter.Listen(ctx, c)
 	if err != nil {
 		return err
 	}
-	address := reachable(listener.Addr().String())
+	address := reachable(listeners[0].Addr().String())
 	_, _ = fmt.Fprintf(p.Stdout, `The sandbox plays the API with %d customers, scenario %s:
   %s
 The exporter reads it every %s:
+  http://%s/
   http://%s/metrics
   http://%s/stalled
 Customers count as stalled soon here: %s.
 Stop with Ctrl-C.
-`, options.Customers, options.Scenario, api, c.RefreshInterval, address, address, demoStalledAfter)
-	return export(ctx, p, c, listener)
+`, options.Customers, options.Scenario, api, c.RefreshInterval, address, address, address, demoStalledAfter)
+	return export(ctx, p, c, listeners)
 }
 
 // playAPI serves a sandbox on loopback until it is stopped, and returns its
@@ -121,7 +122,7 @@ func demoEnvironment(p Process, api, stateFile string) map[string]string {
 		"EXPORTER_STALLED_AFTER":    demoStalledAfter,
 		"EXPORTER_ABANDONED_AFTER":  demoAbandonedAfter,
 	}
-	for _, name := range []string{"EXPORTER_LISTEN_ADDRESS", "EXPORTER_LOG_LEVEL", "EXPORTER_LOG_FORMAT"} {
+	for _, name := range []string{"EXPORTER_LISTEN_ADDRESS", "EXPORTER_PRIVATE_ADDRESS", "EXPORTER_LOG_LEVEL", "EXPORTER_LOG_FORMAT"} {
 		if value := p.Environment[name]; value != "" {
 			env[name] = value
 		}

@@ -45,16 +45,16 @@ func serve(ctx context.Context, p Process) error {
 	if err != nil {
 		return err
 	}
-	listener, err := exporter.Listen(ctx, c)
+	listeners, err := exporter.Listen(ctx, c)
 	if err != nil {
 		return err
 	}
-	return export(ctx, p, c, listener)
+	return export(ctx, p, c, listeners)
 }
 
-// export runs an exporter on listener until ctx ends, and returns nil if
+// export runs an exporter on listeners until ctx ends, and returns nil if
 // everything has been closed in order.
-func export(ctx context.Context, p Process, c config.Config, listener net.Listener) error {
+func export(ctx context.Context, p Process, c config.Config, listeners []net.Listener) error {
 	// Whoever reads the log may stop reading, which must hold up nothing, or die,
 	// which must kill nothing.
 	signal.Ignore(syscall.SIGPIPE)
@@ -65,7 +65,8 @@ func export(ctx context.Context, p Process, c config.Config, listener net.Listen
 		Logger: exporter.NewLogger(c.Log, queue, p.Environment["NO_COLOR"] != ""),
 	})
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		exporter.CloseAll(listeners)
+		return err
 	}
-	return errors.Join(e.Run(ctx, listener), e.Close())
+	return errors.Join(e.Run(ctx, listeners), e.Close())
 }

@@ -25,6 +25,7 @@ type Config struct {
 	RateReserve                    float64
 
 	ListenAddress   string
+	PrivateAddress  string // "": none
 	WebConfigFile   string
 	RefreshInterval time.Duration
 	BalanceInterval time.Duration // 0: never
@@ -87,6 +88,7 @@ func Read(variables map[string]string) (Config, error) {
 		Settings:        env.settings(),
 		Warnings:        slices.Concat(unknownVariables(variables), unheededVariables(variables)),
 	}
+	c.PrivateAddress = p.privateAddress("EXPORTER_PRIVATE_ADDRESS", env.PrivateAddress, c.WebConfigFile)
 	c.BalanceInterval = p.balanceInterval("EXPORTER_BALANCE_INTERVAL", env.BalanceInterval, c.RefreshInterval)
 	p.credentials(env, &c)
 	return c, p.err()

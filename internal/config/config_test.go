@@ -97,6 +97,23 @@ func TestConfigReadsEachVariable(t *testing.T) {
 	}
 }
 
+// Customers are listed on loopback, or for those who show credentials.
+func TestPrivateAddressMayBePublicWithCredentials(t *testing.T) {
+	users := filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(users, []byte("basic_auth_users: {ops: $2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, env := range []environ{
+		{"EXPORTER_PRIVATE_ADDRESS": "[::1]:1"},
+		{"EXPORTER_PRIVATE_ADDRESS": ":1", "EXPORTER_WEB_CONFIG_FILE": "../../deploy/kubernetes-basic-auth/web.yml"},
+		{"EXPORTER_PRIVATE_ADDRESS": ":1", "EXPORTER_WEB_CONFIG_FILE": users},
+	} {
+		if c, err := config.Read(withKey(env)); err != nil || c.PrivateAddress != env["EXPORTER_PRIVATE_ADDRESS"] {
+			t.Errorf("%v: %q, %v", env, c.PrivateAddress, err)
+		}
+	}
+}
+
 func TestConfigNeverAsksForBalancesAtZero(t *testing.T) {
 	for _, zero := range []string{"0", "0s"} {
 		c, err := config.Read(withKey(environ{"EXPORTER_BALANCE_INTERVAL": zero}))
@@ -175,6 +192,7 @@ func TestConfigMistakes(t *testing.T) {
 		"no port":                  {withKey(environ{"EXPORTER_LISTEN_ADDRESS": "localhost"}), []string{"EXPORTER_LISTEN_ADDRESS"}},
 		"port too large":           {withKey(environ{"EXPORTER_LISTEN_ADDRESS": ":65536"}), []string{"EXPORTER_LISTEN_ADDRESS"}},
 		"broken web configuration": {withKey(environ{"EXPORTER_WEB_CONFIG_FILE": webConfig}), []string{"EXPORTER_WEB_CONFIG_FILE: the file is not a valid web configuration"}},
+		"private in public":        {withKey(environ{"EXPORTER_PRIVATE_ADDRESS": ":10102"}), []string{"EXPORTER_PRIVATE_ADDRESS: must be a loopback address"}},
 		"unknown status":           {withKey(environ{"EXPORTER_STALLED_AFTER": "active:1h"}), []string{"EXPORTER_STALLED_AFTER: entry 1"}},
 		"no duration":              {withKey(environ{"EXPORTER_ABANDONED_AFTER": "kyc_initiated"}), []string{"EXPORTER_ABANDONED_AFTER: kyc_initiated"}},
 		"stalled after abandoned": {

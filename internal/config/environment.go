@@ -33,6 +33,7 @@ type Environment struct {
 	RateReserve     string `env:"YATIVO_RATE_RESERVE, default=0.5" help:"share of the API's own quota that is left to production traffic, from 0 to below 1"`
 
 	ListenAddress   string `env:"EXPORTER_LISTEN_ADDRESS, default=:10101" help:"address to serve on"`
+	PrivateAddress  string `env:"EXPORTER_PRIVATE_ADDRESS" help:"a second address, which also lists who is stalled: a loopback address such as 127.0.0.1:10102, or any if the web configuration demands credentials"`
 	WebConfigFile   string `env:"EXPORTER_WEB_CONFIG_FILE" help:"exporter-toolkit web configuration: TLS, client certificates, basic auth"`
 	RefreshInterval string `env:"EXPORTER_REFRESH_INTERVAL, default=60s" help:"time from one refresh to the next, at least 5s"`
 	BalanceInterval string `env:"EXPORTER_BALANCE_INTERVAL" help:"time from one refresh with balances to the next; 5m if unset, or the refresh interval if that is longer; 0 never asks for balances"`

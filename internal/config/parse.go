@@ -8,11 +8,13 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
+	"go.yaml.in/yaml/v2"
 )
 
 // problems collects what is wrong with the configuration, so that all of it is
@@ -92,6 +94,30 @@ func (p *problems) address(variable, value string) string {
 		p.add(variable, "must be host:port or :port, with a port from 0 to 65535")
 	}
 	return value
+}
+
+// privateAddress reads where customers are listed: on loopback, or for those who
+// show credentials.
+func (p *problems) privateAddress(variable, value, webConfigFile string) string {
+	if value == "" {
+		return ""
+	}
+	host, _, _ := net.SplitHostPort(p.address(variable, value))
+	if passwords, certificates := DemandsCredentials(webConfigFile); !IsLoopback(host) && !passwords && !certificates {
+		p.add(variable, "must be a loopback address such as 127.0.0.1:10102, or EXPORTER_WEB_CONFIG_FILE must demand credentials")
+	}
+	return value
+}
+
+// DemandsCredentials reports whether a web configuration lets nobody in without
+// a password, or without a client certificate.
+func DemandsCredentials(path string) (passwords, certificates bool) {
+	text, err := os.ReadFile(path)
+	var c web.Config
+	if err != nil || yaml.UnmarshalStrict(text, &c) != nil {
+		return false, false
+	}
+	return len(c.Users) > 0, c.TLSConfig.ClientAuth == "RequireAndVerifyClientCert"
 }
 
 // stateFile reads the path of the state file, "" for none.

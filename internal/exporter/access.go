@@ -3,16 +3,31 @@ package exporter
 import (
 	"net"
 	"net/http"
-	"os"
-
-	"github.com/prometheus/exporter-toolkit/web"
-	"go.yaml.in/yaml/v2"
 
 	"yativo-card-exporter/internal/config"
 )
 
 // access says who may see what names customers, on a listener.
 type access struct{ listenAddress, webConfigFile string }
+
+// accesses are those of the listeners: the public one and, if there is one, the
+// private one. What is on loopback wants no credentials.
+func accesses(c config.Config) []access {
+	all := []access{{c.ListenAddress, c.WebConfigFile}}
+	if c.PrivateAddress != "" {
+		private := access{c.PrivateAddress, c.WebConfigFile}
+		if private.isLoopback() {
+			private.webConfigFile = ""
+		}
+		all = append(all, private)
+	}
+	return all
+}
+
+func (a access) isLoopback() bool {
+	host, _, err := net.SplitHostPort(a.listenAddress)
+	return err == nil && config.IsLoopback(host)
+}
 
 // allowed reports whether the request may see customers: it has shown
 // credentials that the web configuration demands, or it comes from this machine
@@ -23,8 +38,7 @@ func (a access) allowed(r *http.Request) bool {
 	if a.demandsCredentials(r) {
 		return true
 	}
-	listen, _, err := net.SplitHostPort(a.listenAddress)
-	if err != nil || !config.IsLoopback(listen) || isForwarded(r) {
+	if !a.isLoopback() || isForwarded(r) {
 		return false
 	}
 	host := r.Host
@@ -51,17 +65,6 @@ func isForwarded(r *http.Request) bool {
 // request, since it may change. With users in it, the server has already
 // checked this request's; a client certificate belongs to the connection.
 func (a access) demandsCredentials(r *http.Request) bool {
-	if a.webConfigFile == "" {
-		return false
-	}
-	text, err := os.ReadFile(a.webConfigFile)
-	if err != nil {
-		return false
-	}
-	var c web.Config
-	if yaml.UnmarshalStrict(text, &c) != nil {
-		return false
-	}
-	verified := r.TLS != nil && len(r.TLS.VerifiedChains) > 0
-	return len(c.Users) > 0 || c.TLSConfig.ClientAuth == "RequireAndVerifyClientCert" && verified
+	passwords, certificates := config.DemandsCredentials(a.webConfigFile)
+	return passwords || certificates && r.TLS != nil && len(r.TLS.VerifiedChains) > 0
 }

@@ -34,7 +34,7 @@ type Exporter struct {
 	logQueue  *LogQueue
 	tracker   *onboarding.Tracker
 	refresher *collector.Refresher
-	handler   http.Handler
+	site      *site
 }
 
 // Options configure an Exporter.
@@ -87,25 +87,35 @@ func New(o Options) (*Exporter, error) {
 	if err != nil {
 		return nil, errors.Join(err, tracker.Close())
 	}
-	return &Exporter{c, version, logger, o.LogQueue, tracker, refresher, site.handler(access{c.ListenAddress, c.WebConfigFile})}, nil
+	return &Exporter{c, version, logger, o.LogQueue, tracker, refresher, site}, nil
 }
 
-// Handler serves everything that the exporter shows.
-func (e *Exporter) Handler() http.Handler { return e.handler }
+// Handler serves everything that the exporter shows on its public address.
+func (e *Exporter) Handler() http.Handler { return e.site.handler(accesses(e.config)[0]) }
 
-// Run refreshes and serves on listener until ctx ends, and returns nil if all
-// that was in flight has ended in order.
-func (e *Exporter) Run(ctx context.Context, listener net.Listener) error {
+// Run refreshes and serves on what Listen returned until ctx ends, and returns
+// nil if all that was in flight has ended in order.
+func (e *Exporter) Run(ctx context.Context, listeners []net.Listener) error {
 	e.logger.Info("starting", "version", e.version, "api", e.config.BaseURL.Redacted(),
 		"refresh_interval", e.config.RefreshInterval, "balance_interval", e.config.BalanceInterval)
 	for _, warning := range e.config.Warnings {
 		e.logger.Warn("the environment may not do what is meant", "warning", warning)
 	}
 	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { e.refresher.Run(ctx) })
-	err := serveHTTP(ctx, listener, newServer(e.handler, e.logger), e.config.WebConfigFile, e.logger)
-	stop()
+	served := make(chan error)
+	for i, a := range accesses(e.config) {
+		go func() {
+			served <- serveHTTP(ctx, listeners[i], newServer(e.site.handler(a), e.logger), a.webConfigFile, e.logger)
+		}()
+	}
+	var err error
+	for range listeners {
+		err = errors.Join(err, <-served)
+		stop() // where one ends, all do
+	}
 	refreshing.Wait()
 	e.logger.Info("stopped")
 	return err

@@ -62,7 +62,7 @@ func (e *Exporter) get(t *testing.T, target, host string) (status int, body stri
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
 	r.Host = host
 	w := httptest.NewRecorder()
-	e.handler.ServeHTTP(w, r)
+	e.Handler().ServeHTTP(w, r)
 	text, err := io.ReadAll(w.Result().Body)
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ type site struct {
 }
 
 func newSite(c config.Config, version string, registry *prometheus.Registry, client *apiclient.Client, refresher *collector.Refresher, logger *slog.Logger) (*site, error) {
-	pages, err := template.New("pages").Funcs(template.FuncMap{"span": span, "moment": moment}).Parse(pagesTemplate)
+	pages, err := template.New("pages").Funcs(template.FuncMap{"since": func(t time.Time) string { return span(time.Since(t)) }, "moment": moment}).Parse(pagesTemplate)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (s *site) handler(access access) http.Handler {
 			answer(w, http.StatusServiceUnavailable, "There is no first snapshot yet. "+h.Sentence+"\n")
 		}
 	})
-	mux.Handle("GET /stalled", &stalledHandler{access, s.refresher.Stalled})
+	mux.HandleFunc("GET /stalled", s.serveStalled(access))
 	return mux
 }
 

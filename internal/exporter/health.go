@@ -57,19 +57,15 @@ func (s *site) health() health {
 	case !s.refresher.IsTurning() && !s.client.WaitsForQuota():
 		h.Sentence = "Refreshes have come to a halt; the log may say where. Restart the exporter."
 	case !last.Up:
-		c := causes()[lastCause(recent)]
-		h.Sentence, h.Section, h.Error = fmt.Sprintf("%s since %s, %s.", c.Words, moment(last.Since), inARow(last.InARow)), c.Section, last.Error
+		past := lastCause(recent)
+		c := causes()[past.Reason]
+		h.Sentence, h.Section, h.Error = fmt.Sprintf("%s since %s, %s.", c.Words, moment(last.Since), inARow(last.InARow)), c.Section, past.Error
 	case h.State == "Blind":
 		h.Sentence = "The last data are too old, and the refresh under way has not ended yet."
 		h = s.waiting(h)
 	case !s.refresher.BalancesCurrent():
 		h.Sentence = "The customers are current. The balances cannot be read."
-		for _, past := range slices.Backward(recent) {
-			if past.Error != "" {
-				h.Error = past.Error
-				break
-			}
-		}
+		h.Error = lastCause(recent).Error
 	default:
 		return health{State: "OK", Sentence: "The customers were read " + span(time.Since(s.refresher.Stalled().At)) + " ago."}
 	}
@@ -85,18 +81,15 @@ func (s *site) waiting(h health) health {
 	return h
 }
 
-// lastCause is the last reason of failure. That the breaker is open says less
-// than what opened it.
-func lastCause(recent []collector.PastRefresh) apiclient.Reason {
+// lastCause is the last failure that tells why. That the breaker is open says
+// less than what opened it.
+func lastCause(recent []collector.PastRefresh) collector.PastRefresh {
 	for _, past := range slices.Backward(recent) {
-		if past.Up {
-			break
-		}
-		if past.Reason != apiclient.ReasonBreakerOpen {
-			return past.Reason
+		if past.Reason != "" && past.Reason != apiclient.ReasonBreakerOpen {
+			return past
 		}
 	}
-	return apiclient.ReasonBreakerOpen
+	return recent[len(recent)-1]
 }
 
 func inARow(n int) string {

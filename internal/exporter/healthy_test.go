@@ -86,9 +86,10 @@ func newExporterInFakeTime(t *testing.T, api *sandbox.Sandbox, timeout, interval
 	refresher := collector.NewRefresher(collector.Options{
 		Client: client, Tracker: tracker, RefreshInterval: interval, MaxStaleness: 15 * time.Minute, Logger: logger,
 	})
-	site, err := newSite(config.Config{}, "test", registry, client, refresher, logger)
+	c := config.Config{ListenAddress: "127.0.0.1:0"}
+	site, err := newSite(c, "test", registry, client, refresher, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Exporter{refresher: refresher, handler: site.handler(access{listenAddress: "127.0.0.1:0"})}
+	return &Exporter{config: c, refresher: refresher, site: site}
 }

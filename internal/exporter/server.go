@@ -17,13 +17,24 @@ import (
 // shutdownTimeout is how long scrapes in flight have to end.
 const shutdownTimeout = 5 * time.Second
 
-// Listen listens where the configuration says.
-func Listen(ctx context.Context, c config.Config) (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.ListenAddress)
-	if err != nil {
-		return nil, fmt.Errorf("listen on EXPORTER_LISTEN_ADDRESS: %w", err)
+// Listen listens where the configuration says: on one address, or on two.
+func Listen(ctx context.Context, c config.Config) (listeners []net.Listener, err error) {
+	for i, a := range accesses(c) {
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.listenAddress)
+		if err != nil {
+			CloseAll(listeners)
+			return nil, fmt.Errorf("listen on %s: %w", []string{"EXPORTER_LISTEN_ADDRESS", "EXPORTER_PRIVATE_ADDRESS"}[i], err)
+		}
+		listeners = append(listeners, listener)
 	}
-	return listener, nil
+	return listeners, nil
+}
+
+// CloseAll closes listeners that are not served.
+func CloseAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
 }
 
 // newServer returns a server that slow or greedy clients cannot tie up.

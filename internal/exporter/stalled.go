@@ -1,61 +1,102 @@
 package exporter
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"yativo-card-exporter/internal/onboarding"
 )
 
-// stalledHandler lists who is stalled. These are the only personal data that
-// the exporter shows, so it asks who wants to know.
-type stalledHandler struct {
-	access
-
-	report func() *onboarding.Report
-}
-
-// stalledAnswer is the answer's JSON.
-type stalledAnswer struct {
+// stalledList is who is stalled: the answer's JSON.
+type stalledList struct {
 	GeneratedAt time.Time                    `json:"generated_at"`
 	Total       int                          `json:"total"`
 	Customers   []onboarding.StalledCustomer `json:"customers"`
 }
 
-func (h *stalledHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !h.allowed(r) {
-		answer(w, http.StatusForbidden, "This list names customers. It is served only where EXPORTER_WEB_CONFIG_FILE demands\n"+
-			"credentials (basic_auth_users, or client_auth_type: RequireAndVerifyClientCert), or where\n"+
-			"EXPORTER_LISTEN_ADDRESS is a loopback address, the request names it as its host and no proxy passed it on.\n")
-		return
-	}
-	statuses := onboarding.WaitingStatuses()
-	if name := r.URL.Query().Get("flow_status"); name != "" {
-		status, _ := onboarding.ParseStatus(name)
-		if !status.Waits() {
-			answer(w, http.StatusBadRequest, fmt.Sprintf("flow_status must be one of %s.\n", statuses))
+// stalledPage is the same for people.
+type stalledPage struct {
+	stalledList
+
+	Status   string // that is asked for, or "" for all
+	Statuses []onboarding.Status
+	Stalled  [onboarding.NumStatuses]int
+}
+
+// serveStalled lists who is stalled. These are the only personal data that the
+// exporter shows, so it asks who wants to know.
+func (s *site) serveStalled(access access) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !access.allowed(r) {
+			answer(w, http.StatusForbidden, refusal(s.config.PrivateAddress))
 			return
 		}
-		statuses = []onboarding.Status{status}
+		query := r.URL.Query()
+		name, statuses := query.Get("flow_status"), onboarding.WaitingStatuses()
+		if name != "" {
+			status, _ := onboarding.ParseStatus(name)
+			if !status.Waits() {
+				answer(w, http.StatusBadRequest, fmt.Sprintf("flow_status must be one of %s.\n", statuses))
+				return
+			}
+			statuses = []onboarding.Status{status}
+		}
+		report := s.refresher.Stalled()
+		if report == nil {
+			answer(w, http.StatusServiceUnavailable, "There is no snapshot that is fresh enough. "+s.health().Sentence+"\n")
+			return
+		}
+		list := listStalled(report, statuses)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Vary", "Accept")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		switch format := query.Get("format"); {
+		case format == "csv":
+			w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+			w.Header().Set("Content-Disposition", `attachment; filename="stalled.csv"`)
+			list.writeCSV(w)
+		case format == "" && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			s.render(w, "stalled", stalledPage{list, name, onboarding.WaitingStatuses(), report.Stalled})
+		case format == "" || format == "json":
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(list)
+		default:
+			answer(w, http.StatusBadRequest, "format must be json or csv.\n")
+		}
 	}
-	report := h.report()
-	if report == nil {
-		answer(w, http.StatusServiceUnavailable, "There is no snapshot that is fresh enough; /metrics says why.\n")
-		return
+}
+
+// refusal says where the list is to be had.
+func refusal(privateAddress string) string {
+	_, port, err := net.SplitHostPort(privateAddress)
+	if err != nil {
+		return "This list names customers. Set EXPORTER_PRIVATE_ADDRESS, for example to 127.0.0.1:10102, to serve it there,\n" +
+			"or let EXPORTER_WEB_CONFIG_FILE demand credentials (basic_auth_users, or client_auth_type: RequireAndVerifyClientCert).\n" +
+			"On a loopback address it is served to requests that name it as their host and that no proxy passes on.\n"
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_ = json.NewEncoder(w).Encode(listStalled(report, statuses))
+	return strings.ReplaceAll(`This list names customers. It is served at EXPORTER_PRIVATE_ADDRESS. Reach it from your machine with one of these
+
+  kubectl port-forward deploy/yativo-card-exporter PORT
+  ssh -N -L PORT:127.0.0.1:PORT the-machine-of-the-exporter
+
+and open http://localhost:PORT/stalled, or print it with
+
+  docker compose exec exporter /yativo-card-exporter stalled
+`, "PORT", port)
 }
 
 // listStalled lists the stalled customers of the statuses, oldest first. A
 // report names enough of each status to fill an answer.
-func listStalled(report *onboarding.Report, statuses []onboarding.Status) stalledAnswer {
-	list := stalledAnswer{GeneratedAt: report.At.UTC(), Customers: []onboarding.StalledCustomer{}}
+func listStalled(report *onboarding.Report, statuses []onboarding.Status) stalledList {
+	list := stalledList{GeneratedAt: report.At.UTC(), Customers: []onboarding.StalledCustomer{}}
 	for _, s := range statuses {
 		list.Total += report.Stalled[s]
 		list.Customers = append(list.Customers, report.StalledCustomers[s]...)
@@ -63,4 +104,29 @@ func listStalled(report *onboarding.Report, statuses []onboarding.Status) stalle
 	slices.SortStableFunc(list.Customers, func(a, b onboarding.StalledCustomer) int { return a.Since.Compare(b.Since) })
 	list.Customers = list.Customers[:min(len(list.Customers), onboarding.MaxStalledListed)]
 	return list
+}
+
+// writeCSV writes the list as a table with the JSON's names.
+func (l stalledList) writeCSV(w io.Writer) {
+	table := csv.NewWriter(w)
+	_ = table.Write([]string{"customer_id", "external_customer_id", "flow_status", "in_status_since", "entered_before_tracking", "created_at"})
+	for _, c := range l.Customers {
+		created := ""
+		if !c.CreatedAt.IsZero() {
+			created = c.CreatedAt.UTC().Format(time.RFC3339)
+		}
+		_ = table.Write([]string{
+			withoutFormula(c.ID), withoutFormula(c.ExternalID), c.Status.String(),
+			c.Since.UTC().Format(time.RFC3339), strconv.FormatBool(c.EnteredBeforeTracking), created,
+		})
+	}
+	table.Flush()
+}
+
+// withoutFormula keeps a spreadsheet from computing an id.
+func withoutFormula(id string) string {
+	if id != "" && strings.ContainsRune("=+-@\t\r", rune(id[0])) {
+		return "'" + id
+	}
+	return id
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"yativo-card-exporter/apiclient"
 	"yativo-card-exporter/collector"
 	"yativo-card-exporter/internal/config"
 	"yativo-card-exporter/internal/onboarding"
@@ -18,6 +17,7 @@ type statusPage struct {
 	Health    health
 	Rows      []statusRow
 	Refreshes []collector.PastRefresh // newest first
+	Cause     collector.PastRefresh   // of the last failure, if there is one
 	Private   bool                    // /stalled is served to whoever asks
 	Settings  []config.Setting
 	Version   string
@@ -41,11 +41,15 @@ func (s *site) servePage(access access) http.HandlerFunc {
 		n := readNumbers(s.registry)
 		recent := slices.Clone(s.refresher.RecentRefreshes())
 		slices.Reverse(recent)
-		s.render(w, "status", statusPage{
+		page := statusPage{
 			numbers: n, Health: s.health(), Rows: n.rows(), Refreshes: recent,
 			Private: access.allowed(r), Settings: s.config.Settings, Version: s.version,
 			Uptime: span(time.Since(s.started)),
-		})
+		}
+		if len(recent) > 0 {
+			page.Cause = lastCause(s.refresher.RecentRefreshes())
+		}
+		s.render(w, "status", page)
 	}
 }
 
@@ -103,18 +107,4 @@ func (n numbers) needs(s onboarding.Status) cause {
 	default:
 		return cause{}
 	}
-}
-
-// BreakerCause is why refreshes failed last, if the circuit breaker is not
-// closed.
-func (p statusPage) BreakerCause() string {
-	if closed, _ := p.of("yativo_api_circuit_breaker_state", "closed"); closed == 1 {
-		return ""
-	}
-	for _, past := range p.Refreshes {
-		if past.Reason != "" && past.Reason != apiclient.ReasonBreakerOpen {
-			return string(past.Reason)
-		}
-	}
-	return ""
 }

@@ -53,11 +53,12 @@ func TestStatusPageLinksWhatThereIs(t *testing.T) {
 func TestPagesAreSelfContained(t *testing.T) {
 	e := newTestExporter(t, sandbox.New(sandbox.Options{Seed: 1, Customers: 100}), environ{"EXPORTER_LISTEN_ADDRESS": "127.0.0.1:0"})
 	e.refresher.Refresh(context.Background())
-	for _, path := range []string{"/", "/runbook"} {
+	for _, path := range []string{"/", "/stalled", "/runbook"} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 		r.Host = "localhost"
+		r.Header.Set("Accept", "text/html,*/*;q=0.8")
 		w := httptest.NewRecorder()
-		e.handler.ServeHTTP(w, r)
+		e.Handler().ServeHTTP(w, r)
 		page := w.Body.String()
 		if foreign := regexp.MustCompile(`<script|<link|<img|<iframe| style=| on[a-z]+=|(?:href|src)="(?:/|https?:)`).FindString(page); foreign != "" {
 			t.Errorf("%s has %s", path, foreign)
@@ -131,10 +132,11 @@ func TestWhatOpenedTheBreakerIsTheCause(t *testing.T) {
 	}
 	for want, recent := range map[apiclient.Reason][]collector.PastRefresh{
 		apiclient.ReasonServer:      failed(apiclient.ReasonAuth, apiclient.ReasonServer, apiclient.ReasonBreakerOpen, apiclient.ReasonBreakerOpen),
-		apiclient.ReasonBreakerOpen: failed(apiclient.ReasonServer, "", apiclient.ReasonBreakerOpen),
+		apiclient.ReasonBreakerOpen: failed("", apiclient.ReasonBreakerOpen),
+		apiclient.ReasonTimeout:     failed(apiclient.ReasonTimeout, "", apiclient.ReasonBreakerOpen),
 		apiclient.ReasonAuth:        failed(apiclient.ReasonAuth),
 	} {
-		if got := lastCause(recent); got != want {
+		if got := lastCause(recent).Reason; got != want {
 			t.Errorf("the cause is %s, want %s", got, want)
 		}
 	}

@@ -55,7 +55,7 @@ func variables() []string {
 		"YATIVO_BASE_URL", "YATIVO_TOKEN_PATH", "YATIVO_API_KEY", "YATIVO_API_SECRET", "YATIVO_ACCESS_TOKEN",
 		"YATIVO_API_KEY_FILE", "YATIVO_API_SECRET_FILE", "YATIVO_ACCESS_TOKEN_FILE",
 		"YATIVO_PAGE_SIZE", "YATIVO_TIMEOUT", "YATIVO_MAX_CONCURRENCY", "YATIVO_RATE_LIMIT", "YATIVO_RATE_RESERVE",
-		"EXPORTER_LISTEN_ADDRESS", "EXPORTER_WEB_CONFIG_FILE", "EXPORTER_REFRESH_INTERVAL", "EXPORTER_BALANCE_INTERVAL",
+		"EXPORTER_LISTEN_ADDRESS", "EXPORTER_PRIVATE_ADDRESS", "EXPORTER_WEB_CONFIG_FILE", "EXPORTER_REFRESH_INTERVAL", "EXPORTER_BALANCE_INTERVAL",
 		"EXPORTER_MAX_STALENESS", "EXPORTER_STATE_FILE", "EXPORTER_STALLED_AFTER", "EXPORTER_ABANDONED_AFTER",
 		"EXPORTER_BREAKER_FAILURES", "EXPORTER_BREAKER_COOLDOWN", "EXPORTER_LOG_LEVEL", "EXPORTER_LOG_FORMAT",
 	}
@@ -68,7 +68,7 @@ func TestHelpListsEveryVariable(t *testing.T) {
 		if help.code != 0 || help.stderr != "" {
 			t.Errorf("%s exits %d and complains %q", arg, help.code, help.stderr)
 		}
-		for _, want := range append(variables(), "serve", "demo", "check", "healthcheck", "--version") {
+		for _, want := range append(variables(), "serve", "demo", "check", "healthcheck", "stalled", "--version") {
 			if !strings.Contains(help.stdout, want) {
 				t.Errorf("%s does not mention %s", arg, want)
 			}
@@ -106,6 +106,7 @@ func TestBadConfigurationNamesEveryVariable(t *testing.T) {
 		"YATIVO_MAX_CONCURRENCY":    "0",
 		"YATIVO_RATE_LIMIT":         "-1",
 		"YATIVO_RATE_RESERVE":       "1.5",
+		"EXPORTER_PRIVATE_ADDRESS":  ":10102",
 		"EXPORTER_REFRESH_INTERVAL": "4s",
 		"EXPORTER_BALANCE_INTERVAL": "-1m",
 		"EXPORTER_MAX_STALENESS":    "x",

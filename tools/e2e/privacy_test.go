@@ -98,7 +98,7 @@ func plantingFaults(elsewhere string) map[string]sandbox.Fault {
 }
 
 // No identifier, e-mail, credential or word of the API's answers is in the
-// metrics, the log at its most talkative, the landing page or the output of
+// metrics, the log at its most talkative, the status page or the output of
 // check, and no request leaves for another host, whatever goes wrong.
 func TestNothingPrivateIsShown(t *testing.T) {
 	t.Parallel()

@@ -66,7 +66,7 @@ func guarded(t *testing.T, server *tls.Certificate, clients *authority, config s
 }
 
 // Behind a web configuration nobody sees anything without what it demands: not
-// the metrics, not the list of the stalled, not even the landing page.
+// the metrics, not the list of the stalled, not even the status page.
 func TestListenerLetsNobodyElseIn(t *testing.T) {
 	t.Parallel()
 	authority, stranger := newAuthority(t), newAuthority(t)
