@@ -3,9 +3,7 @@ package apiclient
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync/atomic"
-	"time"
 
 	"github.com/sony/gobreaker/v2"
 )
@@ -19,17 +17,17 @@ type breaker struct {
 }
 
 // newBreaker makes a breaker that calls onOpen each time it opens.
-func newBreaker(failures uint32, cooldown time.Duration, m *metrics, logger *slog.Logger, onOpen func()) *breaker {
+func newBreaker(o Options, m *metrics, onOpen func()) *breaker {
 	return &breaker{metrics: m, cb: gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests: 1,
-		Timeout:     cooldown,
-		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= failures },
+		Timeout:     o.BreakerCooldown,
+		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= o.BreakerFailures },
 		// The callback runs under the breaker's lock: it must not ask the
 		// breaker anything.
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			m.breakerState.now.Store(int32(to))
 			m.breakerTransitions.WithLabelValues(stateLabel(to)).Inc()
-			logger.Debug("the circuit breaker changed", "from", stateLabel(from), "to", stateLabel(to))
+			o.Logger.Debug("the circuit breaker changed", "from", stateLabel(from), "to", stateLabel(to))
 			if to == gobreaker.StateOpen {
 				onOpen()
 			}

@@ -55,13 +55,13 @@ func (c *Client) call(ctx context.Context, r request) error {
 	_, err := backoff.Retry(ctx, attempt,
 		backoff.WithBackOff(&jittered{
 			ExponentialBackOff: backoff.ExponentialBackOff{InitialInterval: 500 * time.Millisecond, Multiplier: 2, MaxInterval: 10 * time.Second},
-			random:             c.random,
+			random:             c.options.Random,
 		}),
 		backoff.WithMaxTries(maxTries),
 		backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, wait time.Duration) {
 			c.metrics.retries.WithLabelValues(string(ReasonOf(err))).Inc()
-			c.logger.Debug("will repeat the request", "request", r.op, "reason", ReasonOf(err), "in", wait)
+			c.options.Logger.Debug("will repeat the request", "request", r.op, "reason", ReasonOf(err), "in", wait)
 		}),
 	)
 	if last != nil {
@@ -125,7 +125,7 @@ func (c *Client) attempt(ctx context.Context, r request) error {
 // send sends the request and reads its answer within the timeout. Its error is
 // an *Error, or ctx's own if the caller gave up.
 func (c *Client) send(caller context.Context, r request, permit *permit) (err error) {
-	ctx, cancel := context.WithTimeout(caller, c.timeout)
+	ctx, cancel := context.WithTimeout(caller, c.options.Timeout)
 	defer cancel()
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
@@ -133,22 +133,22 @@ func (c *Client) send(caller context.Context, r request, permit *permit) (err er
 	if err != nil {
 		return &Error{Reason: ReasonClient, Detail: "the request cannot be made", Hint: HintPaths}
 	}
-	ctx, waitsForProxy := withProxyWait(req.Context(), proxyOf(c.transport, req))
+	ctx, waitsForProxy := withProxyWait(req.Context(), proxyOf(c.options.Transport, req))
 	req = req.WithContext(ctx)
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", c.userAgent)
+	req.Header.Set("User-Agent", c.options.UserAgent)
 
 	start, status := time.Now(), 0
 	defer func() {
 		took := time.Since(start)
 		c.metrics.observeRequest(r.endpoint, status, took)
-		c.logger.Debug("request", "request", r.op, "status", status, "took", took, "ok", err == nil)
+		c.options.Logger.Debug("request", "request", r.op, "status", status, "took", took, "ok", err == nil)
 		if err != nil && caller.Err() != nil {
 			err = caller.Err()
 		}
 	}()
 
-	resp, err := c.transport.RoundTrip(req)
+	resp, err := c.options.Transport.RoundTrip(req)
 	if err != nil {
 		if errors.Is(context.Cause(ctx), errReplay) {
 			err = errReplay // and not what the transport makes of its own closed connection
@@ -179,7 +179,7 @@ func (c *Client) observeQuota(h http.Header, permit *permit) {
 	quota := readQuota(h, now)
 	permit.observe(quota, now)
 	if quota.isOdd && !c.oddQuota.Swap(true) {
-		c.logger.Warn("the API tells its quota in headers that are not understood, so the reserve may not be kept", "headers", quotaNames(h))
+		c.options.Logger.Warn("the API tells its quota in headers that are not understood, so the reserve may not be kept", "headers", quotaNames(h))
 	}
 }
 

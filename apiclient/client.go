@@ -47,58 +47,40 @@ type Options struct {
 // Client reads the list of customers. It is safe for concurrent use, and one
 // Client must be all that a process uses, since it holds the request budget.
 type Client struct {
-	customersURL   string
-	tokenURL       string
-	userAgent      string
-	pageSize       int
-	timeout        time.Duration
-	maxConcurrency int
+	// Its transport is used alone, without an http.Client: a redirect is an answer
+	// like any other, and a wrong one, and the token must not follow it to another
+	// host.
+	options      Options
+	customersURL string
+	tokenURL     string
 
-	// The transport alone, and no http.Client: a redirect is an answer like any
-	// other, and a wrong one, and the token must not follow it to another host.
-	transport   http.RoundTripper
 	connections *connections
-
-	random  func() float64
-	tokens  tokenSource
-	limiter *rateLimiter
-	breaker *breaker
-	metrics *metrics
-	logger  *slog.Logger
-	advice  map[Hint]string
-
-	oddQuota atomic.Bool // the quota was told in an unknown way
+	tokens      tokenSource
+	limiter     *rateLimiter
+	breaker     *breaker
+	metrics     *metrics
+	oddQuota    atomic.Bool // the quota was told in an unknown way
 }
 
 // New makes a client and registers its metrics. It sends nothing.
-func New(o Options) (*Client, error) {
-	m, err := newMetrics(o.Registerer)
-	if err != nil {
-		return nil, err
-	}
+func New(o Options) *Client {
+	m := newMetrics(o.Registerer)
 	connections := &connections{transport: o.Transport, since: time.Now()}
 	c := &Client{
-		customersURL:   o.BaseURL.JoinPath("card-issuer/customers").String(),
-		tokenURL:       o.BaseURL.JoinPath(o.TokenPath).String(),
-		userAgent:      o.UserAgent,
-		pageSize:       o.PageSize,
-		timeout:        o.Timeout,
-		maxConcurrency: o.MaxConcurrency,
-		limiter:        newRateLimiter(o, m),
-		connections:    connections,
-		breaker:        newBreaker(o.BreakerFailures, o.BreakerCooldown, m, o.Logger, connections.drop),
-		metrics:        m,
-		logger:         o.Logger,
-		random:         o.Random,
-		transport:      o.Transport,
-		advice:         o.Advice,
+		options:      o,
+		customersURL: o.BaseURL.JoinPath("card-issuer/customers").String(),
+		tokenURL:     o.BaseURL.JoinPath(o.TokenPath).String(),
+		limiter:      newRateLimiter(o, m),
+		connections:  connections,
+		breaker:      newBreaker(o, m, connections.drop),
+		metrics:      m,
 	}
 	if o.AccessToken.IsSet() {
 		c.tokens = staticToken{o.AccessToken}
 	} else {
 		c.tokens = newMintedToken(o.APIKey, o.APISecret, m, c.mintToken)
 	}
-	return c, nil
+	return c
 }
 
 // Page fetches one page, counted from 1, with or without balances. Its error is
@@ -120,7 +102,7 @@ func (c *Client) list(ctx context.Context, number int, balances bool, filter url
 	c.connections.dropIfOld(time.Now())
 	query := url.Values{
 		"page":             {strconv.Itoa(number)},
-		"limit":            {strconv.Itoa(c.pageSize)},
+		"limit":            {strconv.Itoa(c.options.PageSize)},
 		"include_balances": {strconv.FormatBool(balances)},
 	}
 	maps.Copy(query, filter)
@@ -139,7 +121,7 @@ func (c *Client) list(ctx context.Context, number int, balances bool, filter url
 		})
 	})
 	if apiErr, ok := errors.AsType[*Error](err); ok {
-		apiErr.Advice = c.advice[apiErr.Hint]
+		apiErr.Advice = c.options.Advice[apiErr.Hint]
 	}
 	return err
 }

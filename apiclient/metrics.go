@@ -1,12 +1,12 @@
 package apiclient
 
 import (
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/sony/gobreaker/v2"
 )
 
@@ -46,83 +46,49 @@ type metrics struct {
 	breakerRejections  prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
-	m := &metrics{}
-	collectors := slices.Concat(m.makeRequestMetrics(), m.makeKnownMetrics(), m.makeBreakerMetrics())
-	m.exportFromZero()
-	for _, c := range collectors {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
+// newMetrics registers the metrics, with every label value that can occur, so
+// that the first failure is an increase and not a new series.
+func newMetrics(registerer prometheus.Registerer) *metrics {
+	auto := promauto.With(registerer)
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return auto.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
-	return m, nil
-}
-
-// makeRequestMetrics makes what tells of requests and their waits.
-func (m *metrics) makeRequestMetrics() []prometheus.Collector {
-	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "yativo_api_requests_total",
-		Help: "Requests sent to the Yativo API, retries and token mints included, by endpoint and HTTP status (\"error\": no status came back).",
-	}, []string{"endpoint", "code"})
-	m.duration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:                            "yativo_api_request_duration_seconds",
-		Help:                            "Time from sending a request to the Yativo API to the end of its answer or its failure; waits for quota and between retries are not in it.",
-		Buckets:                         []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30, 60},
-		NativeHistogramBucketFactor:     1.1,
-		NativeHistogramMaxBucketNumber:  100,
-		NativeHistogramMinResetDuration: time.Hour,
-	}, []string{"endpoint"})
-	m.retries = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "yativo_api_retries_total",
-		Help: "Requests to the Yativo API that were repeated, by what had gone wrong (\"auth\": repeated once with a new token).",
-	}, []string{"reason"})
-	m.throttled = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "yativo_api_throttled_seconds_total",
-		Help: "Time for which requests were held back, by cause: the exporter's own limit, the share of the API's quota left to production traffic, or a wait that the API asked for.",
-	}, []string{"cause"})
-	return []prometheus.Collector{m.requests, m.duration, m.retries, m.throttled}
-}
-
-// makeKnownMetrics makes what is absent until the API tells it.
-func (m *metrics) makeKnownMetrics() []prometheus.Collector {
-	m.rateLimit = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "yativo_api_rate_limit",
-		Help: "Requests that the Yativo API grants this key in its window, as it said last.",
-	}, nil)
-	m.rateLimitRemaining = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "yativo_api_rate_limit_remaining",
-		Help: "Requests that the Yativo API had left for this key when it last answered.",
-	}, nil)
-	m.rateLimitReset = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "yativo_api_rate_limit_reset_timestamp_seconds",
-		Help: "When the quota of this key resets, as the Yativo API said last, in Unix seconds.",
-	}, nil)
-	m.tokenExpiry = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "yativo_api_token_expiry_timestamp_seconds",
-		Help: "When the access token in use dies, in Unix seconds; absent for a static token.",
-	}, nil)
-	return []prometheus.Collector{m.rateLimit, m.rateLimitRemaining, m.rateLimitReset, m.tokenExpiry}
-}
-
-// makeBreakerMetrics makes what tells of the circuit breaker.
-func (m *metrics) makeBreakerMetrics() []prometheus.Collector {
-	m.breakerState = &stateMetric{desc: prometheus.NewDesc("yativo_api_circuit_breaker_state",
-		"State of the circuit breaker in front of the Yativo API: 1 for the state it is in, else 0.",
-		[]string{"state"}, nil)}
-	m.breakerTransitions = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "yativo_api_circuit_breaker_transitions_total",
-		Help: "Changes of the circuit breaker's state, by the new state.",
-	}, []string{"to"})
-	m.breakerRejections = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "yativo_api_circuit_breaker_rejections_total",
-		Help: "Requests to the Yativo API that were not sent because the circuit breaker was open.",
-	})
-	return []prometheus.Collector{m.breakerState, m.breakerTransitions, m.breakerRejections}
-}
-
-// exportFromZero makes the series of every known label value, so that the
-// first failure is an increase and not a new series.
-func (m *metrics) exportFromZero() {
+	gauge := func(name, help string) *prometheus.GaugeVec {
+		return auto.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, nil)
+	}
+	m := &metrics{
+		requests: counter("yativo_api_requests_total",
+			"Requests sent to the Yativo API, retries and token mints included, by endpoint and HTTP status (\"error\": no status came back).", "endpoint", "code"),
+		duration: auto.NewHistogramVec(prometheus.HistogramOpts{
+			Name:                            "yativo_api_request_duration_seconds",
+			Help:                            "Time from sending a request to the Yativo API to the end of its answer or its failure; waits for quota and between retries are not in it.",
+			Buckets:                         []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30, 60},
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  100,
+			NativeHistogramMinResetDuration: time.Hour,
+		}, []string{"endpoint"}),
+		retries: counter("yativo_api_retries_total",
+			"Requests to the Yativo API that were repeated, by what had gone wrong (\"auth\": repeated once with a new token).", "reason"),
+		throttled: counter("yativo_api_throttled_seconds_total",
+			"Time for which requests were held back, by cause: the exporter's own limit, the share of the API's quota left to production traffic, or a wait that the API asked for.", "cause"),
+		rateLimit: gauge("yativo_api_rate_limit",
+			"Requests that the Yativo API grants this key in its window, as it said last."),
+		rateLimitRemaining: gauge("yativo_api_rate_limit_remaining",
+			"Requests that the Yativo API had left for this key when it last answered."),
+		rateLimitReset: gauge("yativo_api_rate_limit_reset_timestamp_seconds",
+			"When the quota of this key resets, as the Yativo API said last, in Unix seconds."),
+		tokenExpiry: gauge("yativo_api_token_expiry_timestamp_seconds",
+			"When the access token in use dies, in Unix seconds; absent for a static token."),
+		breakerState: &stateMetric{desc: prometheus.NewDesc("yativo_api_circuit_breaker_state",
+			"State of the circuit breaker in front of the Yativo API: 1 for the state it is in, else 0.", []string{"state"}, nil)},
+		breakerTransitions: counter("yativo_api_circuit_breaker_transitions_total",
+			"Changes of the circuit breaker's state, by the new state.", "to"),
+		breakerRejections: auto.NewCounter(prometheus.CounterOpts{
+			Name: "yativo_api_circuit_breaker_rejections_total",
+			Help: "Requests to the Yativo API that were not sent because the circuit breaker was open.",
+		}),
+	}
+	registerer.MustRegister(m.breakerState)
 	for _, ep := range []endpoint{endpointCustomers, endpointToken} {
 		m.duration.WithLabelValues(string(ep))
 		for _, code := range []string{"200", "401", "403", "429", "500", "502", "503", "504", codeError} {
@@ -138,6 +104,7 @@ func (m *metrics) exportFromZero() {
 	for _, s := range breakerStates() {
 		m.breakerTransitions.WithLabelValues(stateLabel(s))
 	}
+	return m
 }
 
 func (m *metrics) observeRequest(ep endpoint, status int, took time.Duration) {

@@ -85,7 +85,7 @@ func isRejected(err error) bool {
 // If they are more than that and all there is, the API knows no pages, and this
 // one is not full.
 func (c *Client) rowsPerPage(first *Page) int {
-	size := c.pageSize
+	size := c.options.PageSize
 	if first.Limit > 0 {
 		size = first.Limit
 	}
@@ -124,7 +124,7 @@ type fetched struct {
 }
 
 func (c *Client) newPrefetch(ctx context.Context, o WalkOptions) *prefetch {
-	inFlight := c.maxConcurrency
+	inFlight := c.options.MaxConcurrency
 	if o.OneAtATime {
 		inFlight = 1
 	}

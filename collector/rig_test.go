@@ -77,10 +77,7 @@ func newRig(tb testing.TB, api *sandbox.Sandbox, change func(*settings)) *rig {
 		change(&s)
 	}
 	s.client.RefreshInterval = s.refresher.RefreshInterval
-	client, err := apiclient.New(s.client)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	client := apiclient.New(s.client)
 	tracker, err := onboarding.Open(onboarding.Options{
 		Thresholds: onboarding.DefaultThresholds(), RefreshInterval: s.refresher.RefreshInterval, Path: s.stateFile, Logger: logger, Registerer: r.reg,
 	})

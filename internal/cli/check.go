@@ -39,10 +39,7 @@ func check(ctx context.Context, p Process) error {
 	}
 	say(p.Stdout, "API", "%s", c.BaseURL)
 	c.StateFile = "" // which an exporter may use at this moment
-	client, err := exporter.NewClient(c, p.version(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-	if err != nil {
-		return err
-	}
+	client := exporter.NewClient(c, p.version(), slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout(c))
 	defer cancel()
 	begun := time.Now()

@@ -67,10 +67,7 @@ func New(o Options) (*Exporter, error) {
 		return nil, fmt.Errorf("open the state file (EXPORTER_STATE_FILE): %w", err)
 	}
 	// Its file stands beside the state file, whose lock it needs.
-	client, err := NewClient(c, version, logger, registry)
-	if err != nil {
-		return nil, errors.Join(err, tracker.Close())
-	}
+	client := NewClient(c, version, logger, registry)
 	refresher := collector.NewRefresher(collector.Options{
 		Client:          client,
 		Tracker:         tracker,
@@ -152,7 +149,7 @@ func newRegistry(version string, logQueue *LogQueue) (*prometheus.Registry, erro
 }
 
 // NewClient returns the API client that the configuration means.
-func NewClient(c config.Config, version string, logger *slog.Logger, registerer prometheus.Registerer) (*apiclient.Client, error) {
+func NewClient(c config.Config, version string, logger *slog.Logger, registerer prometheus.Registerer) *apiclient.Client {
 	sendFile := ""
 	if c.StateFile != "" {
 		sendFile = c.StateFile + ".sent"

@@ -69,16 +69,13 @@ func newExporterInFakeTime(t *testing.T, api *sandbox.Sandbox, timeout, interval
 		t.Fatal(err)
 	}
 	logger, registry := slog.New(slog.DiscardHandler), prometheus.NewRegistry()
-	client, err := apiclient.New(apiclient.Options{
+	client := apiclient.New(apiclient.Options{
 		BaseURL: base, TokenPath: "/auth/token", UserAgent: "test",
 		APIKey: apiclient.SecretValue(sandbox.DefaultAPIKey), APISecret: apiclient.SecretValue(sandbox.DefaultAPISecret),
 		PageSize: 100, Timeout: timeout, MaxConcurrency: 4, RateLimit: 60, RateReserve: 0.5, RefreshInterval: interval,
 		BreakerFailures: 5, BreakerCooldown: 30 * time.Second, Random: func() float64 { return 0.5 },
 		Transport: api.Transport(), Logger: logger, Registerer: registry,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	tracker, err := onboarding.Open(onboarding.Options{Thresholds: onboarding.DefaultThresholds(), RefreshInterval: interval})
 	if err != nil {
 		t.Fatal(err)

@@ -103,16 +103,13 @@ func wire(t *testing.T, limit int, transport http.RoundTripper) (client *apiclie
 	}
 	registry := prometheus.NewRegistry()
 	log := slog.New(slog.DiscardHandler)
-	client, err = apiclient.New(apiclient.Options{
+	client = apiclient.New(apiclient.Options{
 		BaseURL: base, TokenPath: "/auth/token", UserAgent: "test",
 		APIKey: apiclient.SecretValue(sandbox.DefaultAPIKey), APISecret: apiclient.SecretValue(sandbox.DefaultAPISecret),
 		PageSize: 100, Timeout: 15 * time.Second, MaxConcurrency: 4,
 		RateLimit: limit, RateReserve: reserve, RefreshInterval: interval,
 		BreakerFailures: 5, BreakerCooldown: 30 * time.Second, Random: func() float64 { return 0.5 }, Transport: transport, Logger: log, Registerer: registry,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	tracker, err := onboarding.Open(onboarding.Options{Thresholds: onboarding.DefaultThresholds(), RefreshInterval: interval})
 	if err != nil {
 		t.Fatal(err)
