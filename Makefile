@@ -13,9 +13,9 @@ RACE := $(shell command -v $$(go env CC) >/dev/null 2>&1 && echo -race)
 TIMEOUT := 20m
 
 # The modules below tools/ whose programs the end-to-end tests run.
-TOOLS := prometheus alertmanager pint victoriametrics toxiproxy
+TOOLS := prometheus alertmanager pint victoriametrics toxiproxy sbom
 
-.PHONY: help build test vet unit e2e lint tools tool-lint $(TOOLS:%=tool-%) bench rules docs soak demo stack release lines clean
+.PHONY: help build test vet unit e2e lint tools tool-lint tool-actionlint $(TOOLS:%=tool-%) bench rules docs soak demo stack release lines clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
@@ -54,15 +54,16 @@ unit: ## the tests of every package, with the race detector
 e2e: tools ## the tests that run the real binary against real tools
 	go test -tags e2e -count=1 -timeout $(TIMEOUT) -parallel 8 ./tools/e2e/...
 
-lint: tool-lint ## golangci-lint, as configured in .golangci.yml
+lint: tool-lint tool-actionlint ## golangci-lint, as configured in .golangci.yml, and actionlint
 	.tools/golangci-lint run ./...
+	.tools/actionlint -no-color .github/workflows/*.yml
 
 tools: $(TOOLS:%=tool-%) ## Prometheus, Alertmanager and what else the tests run, into .tools/
 
 # `go tool` takes no build tags, so the tools are plain binaries. Go sees itself
 # what is up to date. Its temporary folder is beside the target, so that a new
 # binary is put in its place by a rename, whole, even where two builds meet.
-tool-lint $(TOOLS:%=tool-%): tool-%:
+tool-lint tool-actionlint $(TOOLS:%=tool-%): tool-%:
 	@mkdir -p .tools
 	@GOTMPDIR='$(CURDIR)/.tools' GOWORK=off CGO_ENABLED=0 go build -C tools/$* -trimpath $(FLAGS) -ldflags '-s -w' -o '$(CURDIR)/.tools/' tool
 
@@ -92,7 +93,7 @@ demo: ## the exporter against its embedded sandbox, on loopback
 stack: tool-prometheus tool-alertmanager ## sandbox, exporter, real Prometheus and Alertmanager; pages are printed here (SCENARIO=kyc-stall)
 	go run ./tools/stack -scenario $(or $(SCENARIO),kyc-stall)
 
-release: ## static binaries with checksums, into dist/
+release: tool-sbom ## static binaries with checksums and lists of their parts, into dist/
 	VERSION='$(VERSION)' deploy/release.sh
 
 lines: ## lines of code of the product, without comments, blank lines and tests

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Builds the static binaries of a release into dist/, with their checksums:
+# Builds the static binaries of a release into dist/, with their checksums and,
+# for each, a CycloneDX list of the modules it is made of:
 #
-#   VERSION=v1.2.3 deploy/release.sh
+#   make release VERSION=v1.2.3
 #
 # PLATFORMS, as os/arch separated by spaces, builds others than the usual ones.
 set -eu
@@ -18,6 +19,8 @@ for platform in $PLATFORMS; do
   echo "building $name"
   CGO_ENABLED=0 GOOS=${platform%/*} GOARCH=${platform#*/} \
     go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o "$DIST/$name" .
+  .tools/cyclonedx-gomod bin -json -version "$VERSION" -output "$DIST/$name.cdx.json" "$DIST/$name" 2>/dev/null ||
+    { echo "release: no list of parts for $name; run make tool-sbom" >&2; exit 1; }
 done
 cd "$DIST"
 if command -v sha256sum >/dev/null; then

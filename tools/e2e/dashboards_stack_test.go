@@ -56,7 +56,8 @@ func TestStackRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-// A release is binaries that know their version, with checksums that hold.
+// A release is binaries that know their version, with checksums that hold and
+// lists of the modules they are made of.
 func TestReleaseKnowsItsVersion(t *testing.T) {
 	t.Parallel()
 	dist := t.TempDir()
@@ -70,16 +71,25 @@ func TestReleaseKnowsItsVersion(t *testing.T) {
 	if err != nil || !strings.Contains(string(version), "v9.8.7") {
 		t.Errorf("%s says of itself %q, %v", name, version, err)
 	}
-	binary, err := os.ReadFile(filepath.Join(dist, name))
-	if err != nil {
-		t.Fatal(err)
+	read := func(name string) []byte {
+		content, err := os.ReadFile(filepath.Join(dist, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
 	}
-	sums, err := os.ReadFile(filepath.Join(dist, "SHA256SUMS"))
-	if err != nil {
-		t.Fatal(err)
+	sums := ""
+	for _, file := range []string{name, name + ".cdx.json"} {
+		sum := sha256.Sum256(read(file))
+		sums += hex.EncodeToString(sum[:]) + "  " + file + "\n"
 	}
-	sum := sha256.Sum256(binary)
-	if want := hex.EncodeToString(sum[:]) + "  " + name + "\n"; string(sums) != want {
-		t.Errorf("the checksums are %q, want %q", sums, want)
+	if got := string(read("SHA256SUMS")); got != sums {
+		t.Errorf("the checksums are %q, want %q", got, sums)
+	}
+	parts := string(read(name + ".cdx.json"))
+	for _, module := range []string{"github.com/prometheus/client_golang", "github.com/sethvargo/go-envconfig", "github.com/lmittmann/tint", "github.com/sony/gobreaker/v2"} {
+		if !strings.Contains(parts, `"purl": "pkg:golang/`+module+"@v") {
+			t.Errorf("the list of parts lacks %s", module)
+		}
 	}
 }
