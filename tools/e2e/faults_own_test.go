@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -69,6 +71,7 @@ func processFaults() []ownFault {
 		},
 		{"SIGTERM in any phase", "exits 0, and says that it stopped; a scraper that does not read delays that by 5 s at most", terminatedInAnyPhase},
 		{"`kill -9` in the middle of its writes, 20 times", "goes on where the last finished walk was: nobody is new, no file is damaged", killedWhileWriting},
+		{"`kill -9` every 2 s for half a minute", "sends no more than `YATIVO_RATE_LIMIT` in all", killedOverAndOver},
 		{"`GOMEMLIMIT=48MiB`, and bombs of 5 GB", "takes at most 80 MiB in all, the binary itself included, and is well afterwards", littleMemory},
 	}
 }
@@ -121,6 +124,26 @@ func outOfDescriptors(t *testing.T) {
 		now := scrape()
 		return errors.Join(now.is("yativo_up", 1), now.agree(want))
 	})
+}
+
+func killedOverAndOver(t *testing.T) {
+	t.Helper()
+	const most = 7
+	api := stillPopulation()
+	env := settingsFor(t, serveSandbox(t, api)).with(settings{
+		"YATIVO_RATE_LIMIT": strconv.Itoa(most), "EXPORTER_STATE_FILE": filepath.Join(t.TempDir(), "state.db"),
+	})
+	pace := time.NewTicker(2 * time.Second)
+	defer pace.Stop()
+	for range 15 {
+		exporter := startExporter(t, env)
+		<-pace.C
+		exporter.signal(syscall.SIGKILL)
+		exporter.exit(10 * time.Second)
+	}
+	if busiest := sandbox.BusiestMinute(api.Requests()); busiest > most || busiest < most-1 {
+		t.Errorf("%d requests arrived in the busiest minute, the limit is %d", busiest, most)
+	}
 }
 
 // limit lowers a soft limit of a running process.
