@@ -3,6 +3,7 @@ package apiclient
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/sony/gobreaker/v2"
@@ -40,16 +41,8 @@ func newBreaker(o Options, m *metrics, onOpen func()) *breaker {
 // isSuccessful reports whether an attempt that ended with err shows a working
 // service: it answered, even if it refused.
 func isSuccessful(err error) bool {
-	var apiErr *Error
-	if err == nil || !errors.As(err, &apiErr) {
-		return err == nil
-	}
-	switch apiErr.Reason {
-	case ReasonAuth, ReasonForbidden, ReasonClient:
-		return true
-	default:
-		return false
-	}
+	apiErr, ok := errors.AsType[*Error](err)
+	return err == nil || ok && slices.Contains([]Reason{ReasonAuth, ReasonForbidden, ReasonClient}, apiErr.Reason)
 }
 
 // isExcluded reports whether an attempt that ended with err tells neither that

@@ -95,8 +95,8 @@ func (j *jittered) NextBackOff() time.Duration {
 // refresh interval is left to the next refresh, so that this one can report why.
 // While the breaker probes, the one request that it lets through is all.
 func (c *Client) mayRepeat(err error) bool {
-	var apiErr *Error
-	if !errors.As(err, &apiErr) || !c.breaker.isClosed() {
+	apiErr, ok := errors.AsType[*Error](err)
+	if !ok || !c.breaker.isClosed() {
 		return false
 	}
 	switch apiErr.Reason {

@@ -27,11 +27,11 @@ func parseErrorBody(raw []byte) errorBody {
 	if len(raw) == 0 {
 		return errorBody{}
 	}
+	body := errorBody{origin: originElsewhere}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(raw, &members) != nil {
-		return errorBody{origin: originElsewhere}
+		return body
 	}
-	body := errorBody{origin: originElsewhere}
 	for _, name := range []string{"error", "message", "success"} {
 		if _, ok := members[name]; ok {
 			body.origin = originAPI

@@ -86,15 +86,13 @@ func (e *Error) Error() string {
 // ReasonOf returns the reason of a failed refresh: that of the *Error in err's
 // chain, ReasonTimeout for a deadline, ReasonClient for anything else.
 func ReasonOf(err error) Reason {
-	var apiErr *Error
-	switch {
-	case errors.As(err, &apiErr):
+	if apiErr, ok := errors.AsType[*Error](err); ok {
 		return apiErr.Reason
-	case errors.Is(err, context.DeadlineExceeded):
-		return ReasonTimeout
-	default:
-		return ReasonClient
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return ReasonTimeout
+	}
+	return ReasonClient
 }
 
 // badResponse is an answer that breaks the documented envelope.

@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -149,13 +150,4 @@ func breakerStates() []gobreaker.State {
 	return []gobreaker.State{gobreaker.StateClosed, gobreaker.StateHalfOpen, gobreaker.StateOpen}
 }
 
-func stateLabel(s gobreaker.State) string {
-	switch s {
-	case gobreaker.StateClosed:
-		return "closed"
-	case gobreaker.StateHalfOpen:
-		return "half_open"
-	default:
-		return "open"
-	}
-}
+func stateLabel(s gobreaker.State) string { return strings.ReplaceAll(s.String(), "-", "_") }

@@ -206,6 +206,6 @@ func (a tokenAnswer) lifetime(sent time.Time) time.Duration {
 
 // refused reports whether err is the API's 401.
 func refused(err error) bool {
-	var apiErr *Error
-	return errors.As(err, &apiErr) && apiErr.Status == http.StatusUnauthorized
+	apiErr, ok := errors.AsType[*Error](err)
+	return ok && apiErr.Status == http.StatusUnauthorized
 }

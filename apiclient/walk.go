@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"slices"
 	"sync"
 )
 
@@ -68,15 +69,9 @@ func (c *Client) Walk(ctx context.Context, o WalkOptions) iter.Seq2[*Page, error
 // isRejected reports whether err says that the API does not have such a page.
 func isRejected(err error) bool {
 	apiErr, ok := errors.AsType[*Error](err)
-	if !ok {
-		return false
-	}
-	switch apiErr.Status {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable, http.StatusUnprocessableEntity:
-		return true
-	default:
-		return false
-	}
+	return ok && slices.Contains([]int{
+		http.StatusBadRequest, http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable, http.StatusUnprocessableEntity,
+	}, apiErr.Status)
 }
 
 // rowsPerPage is how many rows a page has that is not the last: the limit
