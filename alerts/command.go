@@ -16,6 +16,10 @@ import (
 	"yativo-card-exporter/internal/filepack"
 )
 
+// listForwarded is where whoever has forwarded the exporter's private port, as
+// the runbook says, finds the list of who is stalled.
+const listForwarded = "http://localhost:10102/stalled"
+
 // RulesFile is the name of the rule file that is checked in and that -o writes.
 const RulesFile = "yativo-card.rules.yml"
 
@@ -30,6 +34,7 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	set.IntVar(&p.SafeStalledMin, "safe-stalled-min", p.SafeStalledMin, "`customers` stalled in safe_deploying before the page; from 1 it is a ticket")
 	set.Func("label", "add the label `name=value` to every alert; may be repeated", p.addLabel)
 	set.StringVar(&p.RunbookURL, "runbook-url", p.RunbookURL, "`address` of the runbook; alerts add #name")
+	prometheus := set.String("prometheus-url", "", "`address` of Prometheus, for the queries of the runbook's page that -o writes")
 	set.StringVar(&p.DashboardURL, "dashboard-url", p.DashboardURL, "`address` of Grafana; alerts add /d/uid")
 	var jobs []string
 	set.Func("job", fmt.Sprintf("`names` of the scrape jobs that must exist, separated by commas; may be repeated (default %q)", strings.Join(p.Jobs, ",")), func(s string) error {
@@ -53,6 +58,9 @@ func Command(args []string, stdout, stderr io.Writer) int {
 		return exitcode.Usage
 	}
 	rules, err := Render(p)
+	if err == nil && *prometheus != "" && !isBase(*prometheus) {
+		err = fmt.Errorf("-prometheus-url is %q, must be an http or https address without query or fragment", *prometheus)
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "alerts: %s\n", strings.ReplaceAll(err.Error(), "\n", "\nalerts: "))
 		return exitcode.Usage
@@ -61,7 +69,7 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	if *folder == "" {
 		_, err = stdout.Write(rules)
 	} else {
-		err = writePack(*folder, rules, stderr)
+		err = writePack(*folder, rules, Links{*prometheus, p.DashboardURL, listForwarded}, stderr)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "alerts: write the alert pack: %v\n", err)
@@ -85,9 +93,13 @@ func warnOfLocalLinks(p Params, stderr io.Writer) {
 // writePack writes the rules and all the files that need no parameters. The
 // configuration of Alertmanager and its templates are there to be changed, so
 // what was changed is kept.
-func writePack(folder string, rules []byte, stderr io.Writer) error {
-	pack := []filepack.File{{Name: RulesFile, Content: rules}}
-	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+func writePack(folder string, rules []byte, links Links, stderr io.Writer) error {
+	page, err := RunbookHTML(links)
+	if err != nil {
+		return err
+	}
+	pack := []filepack.File{{Name: RulesFile, Content: rules}, {Name: "runbook.html", Content: page}}
+	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || name == "rules.yml.tmpl" {
 			return err
 		}

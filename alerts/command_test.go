@@ -239,7 +239,7 @@ func TestFolderHoldsTheWholePack(t *testing.T) {
 		}
 	}
 	entries, err := os.ReadDir(folder)
-	if err != nil || len(entries) != 4 {
+	if err != nil || len(entries) != 5 {
 		t.Errorf("the folder holds %v, %v", entries, err)
 	}
 }
@@ -259,6 +259,7 @@ func TestBadParametersAreNamed(t *testing.T) {
 		{[]string{"-runbook-url", "http://h/runbook#"}, "-runbook-url"},
 		{[]string{"-label", "severity=low"}, `-label "severity" is set by the rules themselves`},
 		{[]string{"-runbook-url", "/runbook"}, `-runbook-url is "/runbook", must be an http or https address`},
+		{[]string{"-prometheus-url", "prom:9090"}, `-prometheus-url is "prom:9090", must be`},
 		{[]string{"-dashboard-url", "http://g/?x=1"}, `-dashboard-url is "http://g/?x=1", must be`},
 		{[]string{"-job", ""}, "-job must name at least one job"},
 		{[]string{"-job", "a,,b"}, "-job must name at least one job, and none may be empty"},

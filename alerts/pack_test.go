@@ -108,7 +108,7 @@ func TestEveryAlertHasItsRunbookSection(t *testing.T) {
 	}
 	delete(sections, "# Runbook")
 
-	page, err := alerts.RunbookHTML()
+	page, err := alerts.RunbookHTML(alerts.Links{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestEveryAlertHasItsRunbookSection(t *testing.T) {
 
 func TestRunbookPageIsHTML(t *testing.T) {
 	t.Parallel()
-	page, err := alerts.RunbookHTML()
+	page, err := alerts.RunbookHTML(alerts.Links{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,6 +157,32 @@ func TestRunbookPageIsHTML(t *testing.T) {
 	}
 	if left := regexp.MustCompile("\\*\\*|`|\n#").Find(page); left != nil {
 		t.Errorf("the page has %q left over from Markdown", left)
+	}
+}
+
+// The page leads on: to the sections, and where an address is given to each
+// query, the dashboards and the list.
+func TestRunbookPageLeadsOn(t *testing.T) {
+	t.Parallel()
+	page, err := alerts.RunbookHTML(alerts.Links{Prometheus: "https://prom.example/", Grafana: "https://grafana.example/g", Stalled: "stalled"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`<a href="https://prom.example/graph?g0.tab=1&amp;g0.expr=yativo_card_stalled_customers%7Bflow_status%3D%22safe_deploying%22%7D"><code>`,
+		`<a href="https://grafana.example/g/d/yativo-card-onboarding">`,
+		`<a href="stalled?flow_status=kyc_initiated"><code>`,
+		`<a href="stalled"><code>/stalled?flow_status=…</code></a>`,
+		`see <a href="#yativocardauthfailing">YativoCardAuthFailing</a>`,
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	for _, match := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(string(page), -1) {
+		if !strings.Contains(string(page), `<h2 id="`+match[1]+`">`) {
+			t.Errorf("#%s leads nowhere", match[1])
+		}
 	}
 }
 

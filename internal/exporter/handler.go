@@ -42,7 +42,7 @@ func newSite(c config.Config, version string, registry *prometheus.Registry, cli
 	if err != nil {
 		return nil, err
 	}
-	runbook, err := alerts.RunbookHTML()
+	runbook, err := alerts.RunbookHTML(alerts.Links{Stalled: "stalled"})
 	if err != nil {
 		return nil, err
 	}

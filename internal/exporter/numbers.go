@@ -76,6 +76,16 @@ func (n numbers) Ago(name string, labels ...string) string {
 	return n.show(name, labels, func(v float64) string { return span(n.now.Sub(unix(v))) + " ago" })
 }
 
+// Passed shows how long ago somebody passed a status, if that was ever seen: the
+// metric shows the start of tracking until then.
+func (n numbers) Passed(status string) string {
+	passed, known := n.of("yativo_card_last_advance_timestamp_seconds", status)
+	if since, _ := n.of("yativo_card_tracking_since_timestamp_seconds"); known && passed == since {
+		return "not seen yet"
+	}
+	return n.Ago("yativo_card_last_advance_timestamp_seconds", status)
+}
+
 // In shows how far ahead a timestamp is.
 func (n numbers) In(name string, labels ...string) string {
 	return n.show(name, labels, func(v float64) string { return span(unix(v).Sub(n.now)) })

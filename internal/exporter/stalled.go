@@ -84,13 +84,13 @@ func refusal(privateAddress string) string {
 	}
 	return strings.ReplaceAll(`This list names customers. It is served at EXPORTER_PRIVATE_ADDRESS. Reach it from your machine with one of these
 
-  kubectl port-forward deploy/yativo-card-exporter PORT
-  ssh -N -L PORT:127.0.0.1:PORT the-machine-of-the-exporter
+  kubectl port-forward deploy/yativo-card-exporter 10102
+  ssh -N -L 10102:127.0.0.1:10102 the-machine-of-the-exporter
 
-and open http://localhost:PORT/stalled, or print it with
+and open http://localhost:10102/stalled, or print it with
 
   docker compose exec exporter /yativo-card-exporter stalled
-`, "PORT", port)
+`, "10102", port)
 }
 
 // listStalled lists the stalled customers of the statuses, oldest first. A

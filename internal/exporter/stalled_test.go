@@ -238,7 +238,7 @@ func TestPrivateAddressListsCustomers(t *testing.T) {
 			if status != want {
 				t.Errorf("listener %d answers %d to %s, want %d: %s", i, status, path, want, body)
 			}
-			if status == http.StatusForbidden && !strings.Contains(body, "kubectl port-forward") {
+			if status == http.StatusForbidden && !strings.Contains(body, "served at EXPORTER_PRIVATE_ADDRESS. Reach it from your machine with one of these\n\n  kubectl port-forward deploy/yativo-card-exporter 0\n") {
 				t.Errorf("the refusal names no way: %s", body)
 			}
 			if path == "/" && strings.Contains(body, "<h2>Totals") != (want == http.StatusOK && i == 1) {

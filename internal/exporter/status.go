@@ -103,7 +103,8 @@ func (n numbers) needs(s onboarding.Status) cause {
 		if s == onboarding.KYCInitiated {
 			section = "yativocardkycstalled"
 		}
-		return cause{"nobody has passed for " + n.Age("yativo_card_last_advance_timestamp_seconds", name), section}
+		return cause{n.Count("yativo_card_entered_since_advance_customers", name) + " entered and wait, and nobody has passed for " +
+			n.Age("yativo_card_last_advance_timestamp_seconds", name), section}
 	default:
 		return cause{}
 	}

@@ -108,7 +108,7 @@ func TestStatusPageSaysWhatIsWrong(t *testing.T) {
 
 // Every reason has words and leads to a section that there is.
 func TestEveryReasonHasWords(t *testing.T) {
-	runbook, err := alerts.RunbookHTML()
+	runbook, err := alerts.RunbookHTML(alerts.Links{})
 	if err != nil {
 		t.Fatal(err)
 	}

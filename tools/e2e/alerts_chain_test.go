@@ -153,7 +153,7 @@ func TestChainPagesOnceWhenKYCStalls(t *testing.T) {
 		"First: see on the dashboard whether customers still enter KYC",
 		"Program: yativo-card-exporter\n",
 		"Firing since: " + time.Now().UTC().Format("2006-01-02 "),
-		"Who waits: /stalled?flow_status=kyc_initiated on the exporter (it answers where its web config demands credentials",
+		"Who waits: http://localhost:10102/stalled?flow_status=kyc_initiated after kubectl port-forward deploy/yativo-card-exporter 10102",
 		"Runbook: http://localhost:10101/runbook#yativocardkycstalled\n",
 		"Dashboard: http://localhost:3000/d/yativo-card-onboarding?var-job=yativo-card-exporter\n",
 	} {
