@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -30,6 +31,7 @@ type statusRow struct {
 	Waits  bool
 	Needs  cause // why somebody has to look, if somebody has to
 	Bar    [3]barPart
+	Flow   string // who entered and who left in a day
 }
 
 // barPart is a part of a bar, in percent of the longest: those who wait, the
@@ -41,8 +43,14 @@ func (s *site) servePage(access access) http.HandlerFunc {
 		n := readNumbers(s.registry)
 		recent := slices.Clone(s.refresher.RecentRefreshes())
 		slices.Reverse(recent)
+		rows := n.rows()
+		if report := s.refresher.Stalled(); report != nil {
+			for i, status := range onboarding.Statuses() {
+				rows[i].Flow = fmt.Sprintf("%d / %d", report.Entered[status], report.Left[status])
+			}
+		}
 		page := statusPage{
-			numbers: n, Health: s.health(), Rows: n.rows(), Refreshes: recent,
+			numbers: n, Health: s.health(), Rows: rows, Refreshes: recent,
 			Private: access.allowed(r), Settings: s.config.Settings, Version: s.version,
 			Uptime: span(time.Since(s.started)),
 		}

@@ -70,8 +70,6 @@ func newMetrics(registerer prometheus.Registerer, thresholds Thresholds) *metric
 	return m
 }
 
-func (m *metrics) transition(from, to position) { m.transitions[from][to].Inc() }
-
 // stay counts a stay that was seen from beginning to end. Nobody waits in the
 // last step, so that the time spent there is not counted.
 func (m *metrics) stay(s Status, d time.Duration) {

@@ -20,6 +20,9 @@ type Report struct {
 	// StalledCustomers names those whom Stalled counts, oldest first, at most
 	// MaxStalledListed of each status.
 	StalledCustomers [NumStatuses][]StalledCustomer
+	// Entered and Left count who came to a status and who left it in the last 24
+	// hours, or since this process began.
+	Entered, Left [NumStatuses]int
 	// Tracked is how many customers are remembered and not gone.
 	Tracked int
 	// Undocumented names the undocumented statuses, in the order of their labels.
@@ -84,6 +87,7 @@ func (b *tally) add(c customer) {
 
 func (b *tally) finish() *Report {
 	report := b.Report
+	report.Entered, report.Left = b.tracker.flow.day()
 	for _, s := range WaitingStatuses() {
 		report.TimeInStatus[s].Buckets = make(map[float64]uint64, len(b.bounds))
 		sum := uint64(0)

@@ -53,6 +53,7 @@ type Tracker struct {
 	store      *store // nil: memory alone
 
 	state
+	flow            flow
 	walk            *Walk               // the one under way, or nil
 	stalled         [NumStatuses]oldest // who may be listed when the walk ends
 	nearlyAbandoned [NumStatuses]oldest // the same, but may be abandoned by then
@@ -222,6 +223,12 @@ func (t *Tracker) correctClock(now uint32) {
 		c.left = min(c.left, now)
 		t.customers[key] = c
 	}
+}
+
+// transition counts a customer who went from one position to another.
+func (t *Tracker) transition(from, to position) {
+	t.metrics.transitions[from][to].Inc()
+	t.flow.add(from, to)
 }
 
 // gap reports whether more time than a gap's limit lies between two moments,

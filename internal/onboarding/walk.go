@@ -131,10 +131,10 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 		}
 	}
 	t.correctClock(now)
-
 	for i := range t.rhythms.Cohorts {
 		t.rhythms.Cohorts[i].Advance(now)
 	}
+	t.flow.advance(now)
 	report := newTally(t, now)
 	for key, c := range t.customers {
 		if c.seen != 0 {
@@ -195,7 +195,7 @@ func (w *Walk) applySeen(c *customer, now uint32) {
 	}
 	switch from := c.position(); {
 	case from != position(shown):
-		t.metrics.transition(from, position(shown))
+		t.transition(from, position(shown))
 	case c.left == 0:
 		return
 	}
@@ -221,7 +221,7 @@ func (w *Walk) applyFirst(c *customer, now uint32) {
 	if c.has(presentAtStart) {
 		return
 	}
-	t.metrics.transition(positionNew, position(c.status))
+	t.transition(positionNew, position(c.status))
 	w.findings.first(*c, t.history.lastWalk-min(t.walkSeconds, t.history.lastWalk), now)
 	c.created = 0
 	w.enter(*c)
@@ -274,7 +274,7 @@ func (w *Walk) applyAbsent(c *customer, complete bool, now uint32) {
 	case !c.has(absentOnce):
 		c.flags |= absentOnce
 	default:
-		w.tracker.metrics.transition(c.position(), positionGone)
+		w.tracker.transition(c.position(), positionGone)
 		c.left = now
 		c.flags = c.flags&^absentOnce | gone
 	}
