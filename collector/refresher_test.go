@@ -358,7 +358,7 @@ func TestBalancesNotIncluded(t *testing.T) {
 		}).On(sandbox.CustomersEndpoint).When(sandbox.OnPage(2)))
 		r := newRig(t, api, nil)
 		defer r.run()()
-		wait(time.Hour)
+		wait(time.Hour + time.Second)
 		r.want("yativo_up", "", 1)
 		r.wantCounts(api.Truth().Counts)
 		r.absent("yativo_card_ledger_balance")
