@@ -79,7 +79,8 @@ rules: ## write the checked-in rule files anew from alerts/rules.yml.tmpl
 	go run . alerts -format operator > deploy/kubernetes/prometheusrule.yaml
 	go test ./tools/rehearsal -count=1 -run TestDemoRulesAreTheShippedOnes -write
 
-docs: tools ## measure anew and write what docs/ says was measured
+docs: tools ## write the tables of docs/ anew, from the code and from what is measured
+	DOCS=write go test -count=1 ./internal/exporter
 	go test ./tools/bench/scaling -count=1 -timeout $(TIMEOUT) -write
 	go run ./tools/bench -write
 	DOCS=write go test -tags e2e -count=1 -timeout $(TIMEOUT) -parallel 1 -run '^(TestFaults|TestOwnFaults)$$' ./tools/e2e

@@ -240,7 +240,7 @@ func TestCancellationSaysNothing(t *testing.T) {
 			ctx, cancel = context.WithCancel(context.Background())
 			time.AfterFunc(time.Second, cancel)
 			if _, err := r.Page(ctx, 1, true); err == nil {
-				t.Error("no error from a cancelled call")
+				t.Error("no error from a canceled call")
 			}
 		}
 		r.wantBreaker("closed")

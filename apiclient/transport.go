@@ -16,7 +16,7 @@ import (
 )
 
 // NewTransport returns a transport for at most maxConcurrency requests at once
-// that honours the standard proxy variables. Dialing and the TLS handshake may
+// that honors the standard proxy variables. Dialing and the TLS handshake may
 // each take as long as a request may.
 func NewTransport(maxConcurrency int, timeout time.Duration) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // documented to be one

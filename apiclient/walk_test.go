@@ -230,7 +230,7 @@ func TestWalkCanBeRangedAgain(t *testing.T) {
 	}
 }
 
-func TestCancelledWalkEndsAtOnce(t *testing.T) {
+func TestCanceledWalkEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Customers: 5000, Quota: -1, Latency: time.Second})
 		r := newRig(t, api, func(o *apiclient.Options) { o.RateLimit = 10 })

@@ -509,8 +509,8 @@ func linger(q *http.Request, d time.Duration) {
 	}
 }
 
-// Half a refresh that is cancelled changes nothing, and is done at once.
-func TestCancelledRefreshChangesNothing(t *testing.T) {
+// Half a refresh that is canceled changes nothing, and is done at once.
+func TestCanceledRefreshChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Customers: 450, Quota: -1})
 		r := newRig(t, api, nil)
@@ -522,10 +522,10 @@ func TestCancelledRefreshChangesNothing(t *testing.T) {
 		start := time.Now()
 		r.Refresh(ctx)
 		if took := time.Since(start); took != 3*time.Second {
-			t.Errorf("a cancelled refresh took %s", took)
+			t.Errorf("a canceled refresh took %s", took)
 		}
 		if after := r.text("text/plain", isExporter); after != before {
-			t.Errorf("a cancelled refresh changed what is shown:\n%s\n%s", before, after)
+			t.Errorf("a canceled refresh changed what is shown:\n%s\n%s", before, after)
 		}
 		if lines := r.log.lines(); len(lines) > 0 {
 			t.Errorf("logged %q", lines)

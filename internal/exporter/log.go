@@ -14,7 +14,7 @@ import (
 	"yativo-card-exporter/internal/config"
 )
 
-// NewLogger logs to w: for people, in colour where w is a terminal and NO_COLOR
+// NewLogger logs to w: for people, in color where w is a terminal and NO_COLOR
 // is not set, or as JSON.
 func NewLogger(c config.Log, w io.Writer, noColor bool) *slog.Logger {
 	terminal := isTerminal(w)

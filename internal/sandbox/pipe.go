@@ -17,7 +17,7 @@ import (
 func (s *Sandbox) Client() *http.Client { return &http.Client{Transport: s.Transport()} }
 
 // Transport returns a round tripper that calls the sandbox without sockets. It
-// streams bodies, honours cancellation, and works in a synctest bubble. What
+// streams bodies, honors cancellation, and works in a synctest bubble. What
 // http.Transport adds, such as compression and connection reuse, is had with
 // Pipe.
 func (s *Sandbox) Transport() http.RoundTripper { return transport{s} }

@@ -320,7 +320,7 @@ func TestPanelsOfNowAskForNow(t *testing.T) {
 	}
 }
 
-// A value that is missing looks like one: its colour is that of no judgement.
+// A value that is missing looks like one: its color is that of no judgement.
 func TestMissingNeverLooksGood(t *testing.T) {
 	t.Parallel()
 	for file, d := range shipped(t) {
@@ -531,10 +531,10 @@ func TestCurrenciesAreNeverAdded(t *testing.T) {
 	}
 }
 
-// Grafana draws the colours as they were chosen: a timeline that is coloured by
+// Grafana draws the colors as they were chosen: a timeline that is colored by
 // threshold merges all states that no threshold parts, and a background that is
 // not solid is a gradient to another hue.
-func TestColoursAreDrawnAsChosen(t *testing.T) {
+func TestColorsAreDrawnAsChosen(t *testing.T) {
 	t.Parallel()
 	for file, d := range shipped(t) {
 		for _, p := range panels(d) {

@@ -5,8 +5,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
-// The colours of a judgement. They are the same everywhere, mean nothing else
-// anywhere, and are told apart by the colour-blind. Grafana writes white on
+// The colors of a judgement. They are the same everywhere, mean nothing else
+// anywhere, and are told apart by the color-blind. Grafana writes white on
 // them, and black on what is as bright as watch: each holds a contrast of 4.5.
 const (
 	good    = "#127946" // Nothing to do.
@@ -18,7 +18,7 @@ const (
 // watchLine is watch where it is a line, which watch is too bright for on white.
 const watchLine = "#C7860A"
 
-// The colours of what is measured, where no judgement is meant. Like all lines
+// The colors of what is measured, where no judgement is meant. Like all lines
 // they hold a contrast of 3 in the light and in the dark theme.
 const (
 	neutral = "#398AF7"
@@ -29,10 +29,10 @@ const (
 	faint   = "#81878C"
 )
 
-// paint is the colour of the series whose names end in a suffix.
-type paint struct{ suffix, colour string }
+// paint is the color of the series whose names end in a suffix.
+type paint struct{ suffix, color string }
 
-// statusPaint holds the statuses' colours. The customers' way leads to green.
+// statusPaint holds the statuses' colors. The customers' way leads to green.
 func statusPaint() []paint {
 	return []paint{
 		{"otp_requested", faint},
@@ -46,16 +46,16 @@ func statusPaint() []paint {
 	}
 }
 
-// currencyPaint holds the colours of the currencies that are always there.
+// currencyPaint holds the colors of the currencies that are always there.
 func currencyPaint() []paint {
 	return []paint{{"USD", neutral}, {"EUR", second}, {"GBP", third}}
 }
 
-// painted are the overrides that give series their colours.
+// painted are the overrides that give series their colors.
 func painted(paints []paint) []cog.Builder[dashboard.DashboardFieldConfigSourceOverrides] {
 	var overrides []cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]
 	for _, p := range paints {
-		overrides = append(overrides, override("byRegexp", "/"+p.suffix+"$/", set("color", fixed(p.colour))))
+		overrides = append(overrides, override("byRegexp", "/"+p.suffix+"$/", set("color", fixed(p.color))))
 	}
 	return overrides
 }
@@ -75,43 +75,43 @@ func set(id string, value any) dashboard.DynamicConfigValue {
 	return dashboard.DynamicConfigValue{Id: id, Value: value}
 }
 
-func fixed(colour string) map[string]any {
-	return map[string]any{"mode": dashboard.FieldColorModeIdFixed, "fixedColor": colour}
+func fixed(color string) map[string]any {
+	return map[string]any{"mode": dashboard.FieldColorModeIdFixed, "fixedColor": color}
 }
 
 // dashed draws a limit that others are held against.
-func dashed(name, colour string) cog.Builder[dashboard.DashboardFieldConfigSourceOverrides] {
+func dashed(name, color string) cog.Builder[dashboard.DashboardFieldConfigSourceOverrides] {
 	return override("byRegexp", "/"+name+"$/",
-		set("color", fixed(colour)),
+		set("color", fixed(color)),
 		set("custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{8, 6}}),
 		set("custom.fillOpacity", 0))
 }
 
-func fixedColour(colour string) cog.Builder[dashboard.FieldColor] {
-	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdFixed).FixedColor(colour)
+func fixedColor(color string) cog.Builder[dashboard.FieldColor] {
+	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdFixed).FixedColor(color)
 }
 
 // shades tell series apart that no name is known of, without a judgement.
-func shades(colour string) cog.Builder[dashboard.FieldColor] {
-	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdShades).FixedColor(colour)
+func shades(color string) cog.Builder[dashboard.FieldColor] {
+	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdShades).FixedColor(color)
 }
 
 func byThreshold() cog.Builder[dashboard.FieldColor] {
 	return dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)
 }
 
-// step is a limit from which on a colour holds.
+// step is a limit from which on a color holds.
 type step struct {
-	from   float64
-	colour string
+	from  float64
+	color string
 }
 
 // steps are thresholds. Below the first, and where there is no value at all,
-// the colour is that of the unknown, so that missing data never look good.
+// the color is that of the unknown, so that missing data never look good.
 func steps(list ...step) cog.Builder[dashboard.ThresholdsConfig] {
 	thresholds := []dashboard.Threshold{{Color: unknown}}
 	for _, s := range list {
-		thresholds = append(thresholds, dashboard.Threshold{Value: new(s.from), Color: s.colour})
+		thresholds = append(thresholds, dashboard.Threshold{Value: new(s.from), Color: s.color})
 	}
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(thresholds)
 }
@@ -120,13 +120,13 @@ func steps(list ...step) cog.Builder[dashboard.ThresholdsConfig] {
 func lines(list ...step) cog.Builder[dashboard.ThresholdsConfig] {
 	thresholds := []dashboard.Threshold{{Color: "transparent"}}
 	for _, s := range list {
-		thresholds = append(thresholds, dashboard.Threshold{Value: new(s.from), Color: s.colour})
+		thresholds = append(thresholds, dashboard.Threshold{Value: new(s.from), Color: s.color})
 	}
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(thresholds)
 }
 
-// word is what a value means, and the colour that goes with it.
-type word struct{ value, text, colour string }
+// word is what a value means, and the color that goes with it.
+type word struct{ value, text, color string }
 
 // linked are links of a field's values, opened beside the dashboard.
 func linked(title, url string) dashboard.DynamicConfigValue {
@@ -138,8 +138,8 @@ func words(list ...word) []dashboard.ValueMapping {
 	options := make(map[string]dashboard.ValueMappingResult, len(list))
 	for i, w := range list {
 		result := dashboard.ValueMappingResult{Text: new(w.text), Index: new(int32(i))}
-		if w.colour != "" {
-			result.Color = new(w.colour)
+		if w.color != "" {
+			result.Color = new(w.color)
 		}
 		options[w.value] = result
 	}

@@ -181,9 +181,9 @@ func text(s string) dashboard.StringOrMap { return dashboard.StringOrMap{String:
 // annotations mark in every graph, each by a single line, when what may explain
 // it began. How long it lasted, the timelines show.
 func annotations() []cog.Builder[dashboard.AnnotationQuery] {
-	mark := func(name, colour, expr, title, text string) cog.Builder[dashboard.AnnotationQuery] {
+	mark := func(name, color, expr, title, text string) cog.Builder[dashboard.AnnotationQuery] {
 		return dashboard.NewAnnotationQueryBuilder().
-			Name(name).Datasource(source()).Enable(true).IconColor(colour).
+			Name(name).Datasource(source()).Enable(true).IconColor(color).
 			Expr(expr).Step("60s").TitleFormat(title).TextFormat(text)
 	}
 	pages := firing(`severity="critical"`)

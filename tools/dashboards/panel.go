@@ -29,16 +29,16 @@ func stats(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *st
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
 		Datasource(source()).Targets(queries).Unit(unit).NoValue("No current data").
 		GraphMode(common.BigValueGraphModeNone).
-		ColorMode(common.BigValueColorModeNone). // No colour is legible as text in both themes.
+		ColorMode(common.BigValueColorModeNone). // No color is legible as text in both themes.
 		JustifyMode(common.BigValueJustifyModeCenter).
 		Orientation(common.VizOrientationAuto).
 		TextMode(common.BigValueTextModeValue).
-		ColorScheme(fixedColour(unknown)).
+		ColorScheme(fixedColor(unknown)).
 		ReduceOptions(lastValue())
 }
 
-// verdict is a judgement in words, on the judgement's colour. That is solid, as
-// all such colours are: Grafana's gradient would leave the palette.
+// verdict is a judgement in words, on the judgement's color. That is solid, as
+// all such colors are: Grafana's gradient would leave the palette.
 func verdict(a about, list []word, query string) *stat.PanelBuilder {
 	return stats(a, "none", now(query, "")).
 		ColorMode(common.BigValueColorModeBackgroundSolid).
@@ -76,15 +76,15 @@ func limits(g *timeseries.PanelBuilder, list ...step) *timeseries.PanelBuilder {
 		ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
 }
 
-// timeline shows which state held when. The colours are those of the words:
-// colouring by threshold would make one state of all that no threshold parts.
+// timeline shows which state held when. The colors are those of the words:
+// coloring by threshold would make one state of all that no threshold parts.
 // The legend says the words, which a short state would cut.
 func timeline(a about, list []word, queries ...cog.Builder[variants.Dataquery]) *statetimeline.PanelBuilder {
 	return statetimeline.NewPanelBuilder().
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
 		Datasource(source()).Targets(queries).Unit("none").NoValue("Nothing in this time range").
 		Mappings(words(list...)).
-		ColorScheme(fixedColour(unknown)).
+		ColorScheme(fixedColor(unknown)).
 		MergeValues(true).ShowValue(common.VisibilityModeNever).
 		RowHeight(0.8).FillOpacity(100).LineWidth(0).
 		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).

@@ -46,7 +46,7 @@ func TestAlertsNameOnlyWhatIsExposed(t *testing.T) {
 			anywhere[name] = append(anywhere[name], values...)
 		}
 	}
-	// What is not known yet is not exposed. The README's table, which a trained
+	// What is not known yet is not exposed. docs/metrics.md, which a trained
 	// exporter makes, holds these names.
 	for _, name := range learnedMetrics {
 		metrics[name] = anywhere

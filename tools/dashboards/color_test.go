@@ -12,32 +12,32 @@ import (
 	"testing"
 )
 
-// The colours: what is written on, and what is drawn as a line or a bar, which
+// The colors: what is written on, and what is drawn as a line or a bar, which
 // is all of them but the one that is too bright for it.
 var (
 	backgrounds = []string{"#127946", "#F5B83D", "#D92B0F", "#66707A"}
 	drawn       = []string{"#127946", "#C7860A", "#D92B0F", "#66707A", "#398AF7", "#AF35A4", "#179DC7", "#9434DE", "#7E9660", "#81878C"}
 )
 
-// Whatever a threshold, a mapping or an override colours is of one palette.
-func TestColoursAreOfThePalette(t *testing.T) {
+// Whatever a threshold, a mapping or an override colors is of one palette.
+func TestColorsAreOfThePalette(t *testing.T) {
 	t.Parallel()
 	palette := append(slices.Concat(backgrounds, drawn), "transparent", "dash")
-	colour := regexp.MustCompile(`"(?:fixedColor|color|iconColor|fill)": "([^"]+)"`)
+	color := regexp.MustCompile(`"(?:fixedColor|color|iconColor|fill)": "([^"]+)"`)
 	for file := range shipped(t) {
 		content, err := os.ReadFile(filepath.Join(shippedFolder, file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, found := range colour.FindAllStringSubmatch(string(content), -1) {
+		for _, found := range color.FindAllStringSubmatch(string(content), -1) {
 			if !slices.Contains(palette, found[1]) {
-				t.Errorf("%s: the colour %s is not of the palette", file, found[1])
+				t.Errorf("%s: the color %s is not of the palette", file, found[1])
 			}
 		}
 	}
 }
 
-// Grafana writes on a colour in white, or in black where it is bright. Lines and
+// Grafana writes on a color in white, or in black where it is bright. Lines and
 // bars stand on the panels of the dark or the light theme.
 func TestContrast(t *testing.T) {
 	t.Parallel()
@@ -63,11 +63,11 @@ func TestContrast(t *testing.T) {
 	}
 }
 
-// Only what is dark enough is a line: graphs have no colour but those drawn, and
-// no value is written in a colour, which would be pale in one of the themes.
-func TestColoursAreUsedAsMeasured(t *testing.T) {
+// Only what is dark enough is a line: graphs have no color but those drawn, and
+// no value is written in a color, which would be pale in one of the themes.
+func TestColorsAreUsedAsMeasured(t *testing.T) {
 	t.Parallel()
-	colour := regexp.MustCompile(`"(?:fixedColor|color)":"(#[^"]+)"`)
+	color := regexp.MustCompile(`"(?:fixedColor|color)":"(#[^"]+)"`)
 	for file, d := range shipped(t) {
 		for _, p := range panels(d) {
 			content, err := json.Marshal(p)
@@ -75,7 +75,7 @@ func TestColoursAreUsedAsMeasured(t *testing.T) {
 				t.Fatal(err)
 			}
 			used := map[string]bool{}
-			for _, found := range colour.FindAllStringSubmatch(string(content), -1) {
+			for _, found := range color.FindAllStringSubmatch(string(content), -1) {
 				used[found[1]] = true
 			}
 			allowed := map[string][]string{"timeseries": drawn, "stat": backgrounds, "state-timeline": backgrounds}[p.Type]
@@ -85,15 +85,15 @@ func TestColoursAreUsedAsMeasured(t *testing.T) {
 				}
 			}
 			if regexp.MustCompile(`"colorMode":"value"|"type":"color-text"`).Match(content) {
-				t.Errorf("%s: %s writes in a colour", file, *p.Title)
+				t.Errorf("%s: %s writes in a color", file, *p.Title)
 			}
 		}
 	}
 }
 
-// Colours that stand beside each other are told apart by everybody: the
+// Colors that stand beside each other are told apart by everybody: the
 // judgements, and the statuses in which customers wait.
-func TestColoursAreToldApart(t *testing.T) {
+func TestColorsAreToldApart(t *testing.T) {
 	t.Parallel()
 	for _, group := range [][]string{
 		backgrounds,
@@ -112,11 +112,11 @@ func TestColoursAreToldApart(t *testing.T) {
 }
 
 // brightness is what Grafana goes by, from 0 to 255.
-func brightness(t *testing.T, colour string) float64 {
+func brightness(t *testing.T, color string) float64 {
 	t.Helper()
 	total := 0.0
 	for i, weight := range []float64{0.299, 0.587, 0.114} {
-		n, err := strconv.ParseUint(colour[1+2*i:3+2*i], 16, 8)
+		n, err := strconv.ParseUint(color[1+2*i:3+2*i], 16, 8)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,15 +128,15 @@ func brightness(t *testing.T, colour string) float64 {
 // contrast is the ratio of the Web Content Accessibility Guidelines, 1 to 21.
 func contrast(t *testing.T, a, b string) float64 {
 	t.Helper()
-	luminance := func(colour string) float64 {
-		rgb := linear(t, colour)
+	luminance := func(color string) float64 {
+		rgb := linear(t, color)
 		return 0.2126*rgb[0] + 0.7152*rgb[1] + 0.0722*rgb[2]
 	}
 	x, y := luminance(a), luminance(b)
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
-// visions simulate, on linear RGB, the two common kinds of colour blindness in
+// visions simulate, on linear RGB, the two common kinds of color blindness in
 // full (Machado, Oliveira and Fernandes, 2009), beside normal vision.
 func visions() map[string][3][3]float64 {
 	return map[string][3][3]float64{
@@ -150,7 +150,7 @@ func visions() map[string][3][3]float64 {
 	}
 }
 
-// distances are how far two colours, as #RRGGBB, are apart in Oklab for each
+// distances are how far two colors, as #RRGGBB, are apart in Oklab for each
 // kind of vision. Black and white are 1 apart.
 func distances(t *testing.T, a, b string) map[string]float64 {
 	t.Helper()
@@ -165,10 +165,10 @@ func distances(t *testing.T, a, b string) map[string]float64 {
 func square(x float64) float64 { return x * x }
 
 // linear decodes sRGB.
-func linear(t *testing.T, colour string) (rgb [3]float64) {
+func linear(t *testing.T, color string) (rgb [3]float64) {
 	t.Helper()
 	for i := range rgb {
-		n, err := strconv.ParseUint(colour[1+2*i:3+2*i], 16, 8)
+		n, err := strconv.ParseUint(color[1+2*i:3+2*i], 16, 8)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -22,31 +22,18 @@ import (
 	"yativo-card-exporter/internal/sandbox"
 )
 
-const readmeFile = "../../README.md"
-
-// readme returns the README's text.
-func readme(t *testing.T) string {
+// readDocument returns the text of a document.
+func readDocument(t *testing.T, path string) string {
 	t.Helper()
-	text, err := os.ReadFile(readmeFile)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(text)
 }
 
-// section returns the text below a heading of the second level.
-func section(t *testing.T, text, heading string) string {
-	t.Helper()
-	_, below, found := strings.Cut(text, "\n## "+heading+"\n")
-	if !found {
-		t.Fatalf("the README has no section %q", heading)
-	}
-	below, _, _ = strings.Cut(below, "\n## ")
-	return below
-}
-
 func TestReadmeBeginsWithTheTwoCommands(t *testing.T) {
-	_, block, _ := strings.Cut(readme(t), "```sh\n")
+	_, block, _ := strings.Cut(readDocument(t, "../../README.md"), "```sh\n")
 	block, _, _ = strings.Cut(block, "```")
 	var commands []string
 	for line := range strings.Lines(block) {
@@ -58,7 +45,7 @@ func TestReadmeBeginsWithTheTwoCommands(t *testing.T) {
 	}
 }
 
-func TestReadmeListsTheConfiguration(t *testing.T) {
+func TestDocumentsListTheConfiguration(t *testing.T) {
 	var rows []string
 	for _, v := range config.Variables() {
 		defaultValue := ""
@@ -67,10 +54,10 @@ func TestReadmeListsTheConfiguration(t *testing.T) {
 		}
 		rows = append(rows, "| `"+v.Name+"` | "+defaultValue+" | "+v.Help+" |")
 	}
-	compareRows(t, section(t, readme(t), "Configuration"), rows)
+	compareRows(t, "../../docs/configuration.md", rows)
 }
 
-func TestReadmeListsTheMetrics(t *testing.T) {
+func TestDocumentsListTheMetrics(t *testing.T) {
 	var rows []string
 	for _, m := range exportedFamilies(t) {
 		labels := ""
@@ -81,7 +68,7 @@ func TestReadmeListsTheMetrics(t *testing.T) {
 		help, _, _ := strings.Cut(m.help, " Cached from ")
 		rows = append(rows, "| `"+m.name+"` | "+m.kind+" | "+labels+" | "+help+" |")
 	}
-	compareRows(t, section(t, readme(t), "Metrics"), rows)
+	compareRows(t, "../../docs/metrics.md", rows)
 }
 
 // knownRhythm returns the state file of a program that was watched for two
@@ -161,27 +148,27 @@ func labelsOf(f *dto.MetricFamily) []string {
 	return labels
 }
 
-// compareRows holds the rows of the one table in text against what the code
-// says. Set README=write in the environment to write them.
-func compareRows(t *testing.T, text string, want []string) {
+// compareRows holds the rows of the first table of a document against what the
+// code says. Set DOCS=write in the environment to write them.
+func compareRows(t *testing.T, path string, want []string) {
 	t.Helper()
+	text := readDocument(t, path)
 	header := regexp.MustCompile(`(?m)^\|(---\|)+\n`).FindStringIndex(text)
 	if header == nil {
-		t.Fatal("the section has no table")
+		t.Fatalf("%s has no table", path)
 	}
 	table, _, _ := strings.Cut(text[header[1]:], "\n\n")
-	got := strings.Split(strings.TrimRight(table, "\n"), "\n")
-	diff := gocmp.Diff(want, got)
+	table = strings.TrimRight(table, "\n")
+	diff := gocmp.Diff(want, strings.Split(table, "\n"))
 	if diff == "" {
 		return
 	}
-	if os.Getenv("README") == "write" {
-		all := readme(t)
-		all = strings.Replace(all, text, strings.Replace(text, table, strings.Join(want, "\n"), 1), 1)
-		if err := os.WriteFile(readmeFile, []byte(all), 0o644); err != nil {
+	if os.Getenv("DOCS") == "write" {
+		text = strings.Replace(text, table, strings.Join(want, "\n"), 1)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	t.Errorf("the README and the code differ (-code +README); README=write go test ./internal/exporter writes it:\n%s", diff)
+	t.Errorf("%s and the code differ (-code +document); DOCS=write go test ./internal/exporter writes it:\n%s", path, diff)
 }
