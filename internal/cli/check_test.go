@@ -45,8 +45,10 @@ func TestCheckSaysHowTheAPIDiffers(t *testing.T) {
 			r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "status=", "x=")
 			next.ServeHTTP(w, r)
 		}}, nil, []string{"filter         status=kyc_initiated does not work: it counts 2 of 2, and page 1 lists 1 of 2 there\n"}},
-		"a filter that is refused": {"as documented", sandbox.Status(http.StatusUnprocessableEntity).When(func(r *http.Request) bool { return r.URL.Query().Has("status") }), nil,
-			[]string{"filter         status=kyc_initiated: list card customers, page 1: the API answered 422"}},
+		"a filter that is refused": {
+			"as documented", sandbox.Status(http.StatusUnprocessableEntity).When(func(r *http.Request) bool { return r.URL.Query().Has("status") }), nil,
+			[]string{"filter         status=kyc_initiated: list card customers, page 1: the API answered 422"},
+		},
 		"no quota":  {"as documented", sandbox.Fault{}, http.Header{"X-Ratelimit-Limit": nil, "X-Ratelimit-Remaining": nil, "X-Ratelimit-Reset": nil}, []string{"attention      the API tells no quota"}},
 		"odd quota": {"as documented", sandbox.Fault{}, http.Header{"X-Ratelimit-Reset": {"soon"}}, []string{"58 left, until ", "attention      the API tells its quota, or when it resets, in a way"}},
 	}
