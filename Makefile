@@ -15,7 +15,7 @@ TIMEOUT := 20m
 # The modules below tools/ whose programs the end-to-end tests run.
 TOOLS := prometheus alertmanager pint victoriametrics toxiproxy sbom
 
-.PHONY: help build test vet unit e2e lint tools tool-lint tool-actionlint $(TOOLS:%=tool-%) bench rules docs soak demo stack release lines clean
+.PHONY: help build test vet unit e2e lint tools tool-lint tool-actionlint $(TOOLS:%=tool-%) bench rules docs soak demo stack release screenshots lines clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
@@ -96,6 +96,14 @@ stack: tool-prometheus tool-alertmanager ## sandbox, exporter, real Prometheus a
 
 release: tool-sbom ## static binaries with checksums and lists of their parts, into dist/
 	VERSION='$(VERSION)' deploy/release.sh
+
+# The stall of the demo is a minute old by then.
+screenshots: build ## the picture in docs/images, with Debian's chromium
+	@mkdir -p docs/images
+	@EXPORTER_LISTEN_ADDRESS=127.0.0.1:10109 ./yativo-card-exporter demo -scenario kyc-stall >/dev/null 2>&1 & demo=$$!; \
+	trap 'kill $$demo' EXIT; sleep 120; \
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,880 \
+	  --screenshot=docs/images/status.png http://127.0.0.1:10109/
 
 lines: ## lines of code of the product, without comments, blank lines and tests
 	@go run ./tools/house

@@ -282,11 +282,12 @@ func TestHealthcheckAsksTheLocalExporter(t *testing.T) {
 // Where there is no browser, the list is printed.
 func TestStalledPrintsTheList(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("flow_status") == "nowhere" {
+		list, ok := map[string]string{"/stalled?format=csv": "everybody", "/stalled?flow_status=kyc_initiated&format=csv": "those in KYC"}[r.URL.String()]
+		if !ok {
 			http.Error(w, "flow_status must be one of", http.StatusBadRequest)
 			return
 		}
-		_, _ = io.WriteString(w, r.URL.String())
+		_, _ = io.WriteString(w, list)
 	}))
 	defer server.Close()
 	env := environ{"EXPORTER_PRIVATE_ADDRESS": server.Listener.Addr().String()}
@@ -296,8 +297,8 @@ func TestStalledPrintsTheList(t *testing.T) {
 		code int
 		want string
 	}{
-		{env, nil, exitOK, "/stalled?format=csv"},
-		{env, []string{"kyc_initiated"}, exitOK, "/stalled?flow_status=kyc_initiated&format=csv"},
+		{env, nil, exitOK, "everybody"},
+		{env, []string{"kyc_initiated"}, exitOK, "those in KYC"},
 		{env, []string{"nowhere"}, exitFailed, "the exporter answers 400: flow_status must be one of"},
 		{env, []string{"a", "b"}, 64, "takes one flow_status or none"},
 		{environ{}, nil, 78, "EXPORTER_PRIVATE_ADDRESS: must be set"},
