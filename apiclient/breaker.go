@@ -3,6 +3,7 @@ package apiclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 
@@ -15,6 +16,7 @@ type breaker struct {
 	cb       *gobreaker.CircuitBreaker[struct{}]
 	metrics  *metrics
 	failures atomic.Uint64 // counted so far
+	cause    atomic.Value  // string: the last of them
 }
 
 // newBreaker makes a breaker that calls onOpen each time it opens.
@@ -79,6 +81,8 @@ func (b *breaker) do(attempt func() error) error {
 		isFailure := !isSuccessful(err) && !isExcluded(err)
 		if isFailure && !b.failures.CompareAndSwap(failuresBefore, failuresBefore+1) {
 			err = sameFailure{err}
+		} else if isFailure {
+			b.cause.Store(err.Error())
 		}
 		return struct{}{}, err
 	})
@@ -95,6 +99,6 @@ func (b *breaker) reject() error {
 	b.metrics.breakerRejections.Inc()
 	return &Error{
 		Reason: ReasonBreakerOpen,
-		Detail: "not sent: the circuit breaker is open after repeated failures and will probe by itself",
+		Detail: fmt.Sprintf("not sent: the circuit breaker is open after repeated failures and will probe by itself; the last one: %v", b.cause.Load()),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,7 +39,9 @@ func TestBreakerOpensProbesAndCloses(t *testing.T) {
 
 		for range 10 {
 			start := time.Now()
-			r.fails(apiclient.ReasonBreakerOpen)
+			if err := r.failure(apiclient.ReasonBreakerOpen); !strings.Contains(err.Error(), "the API answered 500") {
+				t.Errorf("%v does not name what opened the breaker", err)
+			}
 			if took := time.Since(start); took != 0 {
 				t.Errorf("an open breaker took %s to say so", took)
 			}

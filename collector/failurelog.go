@@ -1,41 +1,54 @@
 package collector
 
 import (
+	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"yativo-card-exporter/apiclient"
 )
 
-// reminderInterval is how many failures in a row make another line.
-const reminderInterval = 60
-
 // failureLog writes one line when something begins to fail, one for each
-// further reason, now and then one while it lasts, and one when it is over. An
+// further reason, one now and then while it lasts, and one when it is over. An
 // outage whose reasons take turns is no flood.
 type failureLog struct {
-	logger   *slog.Logger
-	what     string
-	reasons  []apiclient.Reason // of the present failures in a row
-	failures int                // in a row
+	logger      *slog.Logger
+	what        string
+	reminder    time.Duration      // from one line of an outage to the next
+	reasons     []apiclient.Reason // of the present failures in a row
+	consecutive int                // failures
+	since, told time.Time          // when the first of them ended, and the one of the last line
 }
 
-// note takes in an attempt that failed with err, or succeeded if that is nil.
-func (l *failureLog) note(err error) {
+// note takes in an attempt that ended at a moment and failed with err, or
+// succeeded if that is nil.
+func (l *failureLog) note(at time.Time, err error) {
 	if err == nil {
-		if l.failures > 0 {
-			l.logger.Info("succeeds again", "what", l.what, "after_failures", l.failures, "reasons", l.reasons)
-			l.reasons, l.failures = nil, 0
+		if l.consecutive > 0 {
+			l.logger.Info(l.what+" recovered", "after_failures", l.consecutive, "failed_for", at.Sub(l.since), "reasons", l.reasons)
+			l.reasons, l.consecutive = nil, 0
 		}
 		return
 	}
-	l.failures++
+	if l.consecutive++; l.consecutive == 1 {
+		l.since = at
+	}
 	reason := apiclient.ReasonOf(err)
 	isNew := !slices.Contains(l.reasons, reason)
 	if isNew {
 		l.reasons = append(l.reasons, reason)
 	}
-	if isNew || l.failures%reminderInterval == 0 {
-		l.logger.Warn("failed", "what", l.what, "reason", reason, "in_a_row", l.failures, "err", err)
+	if isNew || at.Sub(l.told) >= l.reminder {
+		l.told = at
+		l.logger.Log(context.Background(), level(reason), l.what+" failed", "reason", reason, "consecutive", l.consecutive, "err", err)
 	}
+}
+
+// level is an error's where only a person can mend what is wrong.
+func level(reason apiclient.Reason) slog.Level {
+	if reason == apiclient.ReasonAuth || reason == apiclient.ReasonForbidden {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
 }

@@ -70,8 +70,8 @@ func NewRefresher(o Options) *Refresher {
 		customers: &Customers{Onboarding: &onboarding.Report{}}, balances: &Balances{},
 		failures:   map[apiclient.Reason]int{},
 		schedule:   balanceSchedule{interval: o.BalanceInterval, tolerance: o.RefreshInterval / 2},
-		refreshLog: failureLog{logger: o.Logger, what: "refresh"},
-		balanceLog: failureLog{logger: o.Logger, what: "walk with balances"},
+		refreshLog: failureLog{logger: o.Logger, what: "refresh", reminder: 10 * time.Minute},
+		balanceLog: failureLog{logger: o.Logger, what: "walk with balances", reminder: time.Hour},
 	}
 	r.publish()
 	return r
@@ -121,10 +121,10 @@ func (r *Refresher) Refresh(ctx context.Context) {
 	r.remember(past)
 	r.publish()
 	// A log may block, so it comes after what it tells of is shown.
-	r.refreshLog.note(o.err)
+	r.refreshLog.note(r.lastEnd, o.err)
 	r.logOddities()
 	if r.up && o.balances != balancesUntried {
-		r.balanceLog.note(o.balancesErr)
+		r.balanceLog.note(r.lastEnd, o.balancesErr)
 	}
 }
 
@@ -137,6 +137,9 @@ func (r *Refresher) logOddities() {
 		}
 		r.logged = append(r.logged, what)
 		return true
+	}
+	if r.up && isNew("") {
+		r.options.Logger.Info("first refresh ok", "customers", c.Total-c.Missing, "pages", r.pages, "took", r.lastTook)
 	}
 	if c.Discrepancy != "" && isNew(c.Discrepancy) {
 		r.options.Logger.Info("the customers listed and the API's total disagreed; what the last walk listed is shown",

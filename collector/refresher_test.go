@@ -170,20 +170,54 @@ func TestFailureReasons(t *testing.T) {
 				}
 				r.wantCounts(api.Truth().Counts)
 				lines := r.log.lines()
-				if len(lines) != 1 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[0], "reason="+c.reason) {
+				if len(lines) != 1 || !strings.Contains(lines[0], `msg="refresh failed"`) || !strings.Contains(lines[0], "reason="+c.reason) {
 					t.Errorf("logged %q", lines)
 				}
 				remove()
 				wait(5 * time.Minute)
 				r.refresh()
 				r.want("yativo_up", "", 1)
-				if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "succeeds again") {
+				if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "refresh recovered") {
 					t.Errorf("logged %q", lines)
 				}
 				r.wantTruth()
 			})
 		})
 	}
+}
+
+// A start that is well says so, once; an outage is told again every ten minutes,
+// as an error where somebody has to act; and its end says how long it was.
+func TestLogTellsTheEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 250})
+		r := newRig(t, api, func(s *settings) { s.client.BreakerFailures = 1000 })
+		r.refresh()
+		r.refresh()
+		if got, want := r.log.Drain(), `level=INFO msg="first refresh ok" customers=250 pages=3 took=0s`; strings.Count(got, want) != 1 || strings.Count(got, "\n") != 1 {
+			t.Errorf("a good start logged %q, want %q", got, want)
+		}
+		remove := api.InjectFault(sandbox.Status(401))
+		for range 25 {
+			wait(time.Minute)
+			r.refresh()
+		}
+		lines := r.log.lines()
+		if len(lines) != 3 {
+			t.Fatalf("25 minutes of refused credentials logged %q", lines)
+		}
+		for i, consecutive := range []int{1, 11, 21} {
+			if want := fmt.Sprintf(`level=ERROR msg="refresh failed" reason=auth consecutive=%d `, consecutive); !strings.Contains(lines[i], want) {
+				t.Errorf("line %d is %q, want %q", i, lines[i], want)
+			}
+		}
+		remove()
+		wait(time.Minute)
+		r.refresh()
+		if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], `msg="refresh recovered" after_failures=25 failed_for=25m0s reasons=[auth]`) {
+			t.Errorf("the end logged %q", lines)
+		}
+	})
 }
 
 // An hour of everything that an outage is made of: the series go by their
@@ -366,7 +400,7 @@ func TestBalancesNotIncluded(t *testing.T) {
 		if got := r.failures(); got["bad_response"] != 13 || len(got) != 1 {
 			t.Errorf("failures %v, want one for each walk with balances", got)
 		}
-		if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "the API left the balances out") {
+		if lines := r.log.lines(); len(lines) != 2 || !strings.Contains(lines[1], "the API left the balances out") {
 			t.Errorf("the log says %q", lines)
 		}
 	})

@@ -114,7 +114,7 @@ func (e *Exporter) Run(ctx context.Context, listeners []net.Listener) error {
 		stop() // where one ends, all do
 	}
 	refreshing.Wait()
-	e.logger.Info("stopped")
+	e.logger.Info("clean shutdown")
 	return err
 }
 

@@ -42,7 +42,7 @@ func (s *scene) effect(t *testing.T, before, during series, quiet int) (e effect
 	// The metrics may be read before the line that was written earlier.
 	eventually(t, faultSlack, "the log tells the reason", func() error {
 		for _, line := range logLines(t, s.Stderr.String()[quiet:]) {
-			if line.Msg == "failed" {
+			if strings.HasSuffix(line.Msg, " failed") {
 				_, e.says, _ = strings.Cut(line.Err, ": ")
 				return nil
 			}

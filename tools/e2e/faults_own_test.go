@@ -206,7 +206,7 @@ func terminatedInAnyPhase(t *testing.T) {
 			eventually(t, 5*time.Second, "the log says that it ended in order", func() error {
 				lines := logLines(t, exporter.Stderr.String())
 				for _, line := range lines {
-					if line.Msg == "stopped" {
+					if line.Msg == "clean shutdown" {
 						return nil
 					}
 				}
