@@ -120,9 +120,9 @@ func (r row) meet(t *testing.T, control *exporter) (effect, figures) {
 		return errors.Join(now.agree(healthy), now.is("yativo_up", 1), now.is(breakerState("closed"), 1))
 	}
 	s.await(time.Minute, "the exporter is well before the fault, and the next refresh is not near", func(now series) error {
-		sinceRefresh := time.Since(time.UnixMilli(int64(now["yativo_exporter_last_refresh_timestamp_seconds"] * 1e3)))
-		if sinceRefresh > faultInterval/2 {
-			return fmt.Errorf("the last refresh ended %s ago", sinceRefresh)
+		begun := now["yativo_exporter_last_refresh_timestamp_seconds"] - now["yativo_exporter_refresh_duration_seconds"]
+		if since := time.Since(time.UnixMilli(int64(begun * 1e3))); since > faultInterval-2*time.Second {
+			return fmt.Errorf("the last refresh began %s ago", since)
 		}
 		return well(now)
 	})
