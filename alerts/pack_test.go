@@ -1,6 +1,7 @@
 package alerts_test
 
 import (
+	"html"
 	"os"
 	"regexp"
 	"slices"
@@ -121,6 +122,9 @@ func TestEveryAlertHasItsRunbookSection(t *testing.T) {
 			if !strings.Contains(body, part) {
 				t.Errorf("the runbook's section on %s lacks %q", r.Alert, part)
 			}
+		}
+		if words, _, _ := strings.Cut(r.Annotations["summary"], "{{"); !strings.Contains(string(page), "The alert says: <q>"+strings.ReplaceAll(html.EscapeString(words), "\n", " ")) {
+			t.Errorf("the runbook's page lacks the words of %s: %s", r.Alert, words)
 		}
 		if anchor := `<h2 id="` + strings.ToLower(r.Alert) + `"><a id="` + r.Alert + `"></a>`; !strings.Contains(string(page), anchor) {
 			t.Errorf("the runbook's page lacks %s", anchor)

@@ -31,6 +31,10 @@ func RunbookHTML(links Links) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	said, err := summaries()
+	if err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	b.WriteString("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><style>" + runbookStyle +
 		"</style><meta name=\"viewport\" content=\"width=device-width\"><title>Runbook</title></head><body>\n")
@@ -51,13 +55,23 @@ func RunbookHTML(links Links) ([]byte, error) {
 			b.WriteString("<h1>" + html.EscapeString(text[2:]) + "</h1>\n" + links.contents(string(markdown)))
 		case strings.HasPrefix(text, "## "):
 			name := html.EscapeString(text[3:])
-			b.WriteString("<h2 id=\"" + strings.ToLower(name) + "\"><a id=\"" + name + "\"></a>" + name + "</h2>\n")
+			b.WriteString("<h2 id=\"" + strings.ToLower(name) + "\"><a id=\"" + name + "\"></a>" + name + "</h2>\n<p>The alert says: <q>" + html.EscapeString(said[text[3:]]) + "</q></p>\n")
 		default:
 			b.WriteString("<p>" + links.inline(text, "") + "</p>\n")
 		}
 	}
 	b.WriteString("</body></html>\n")
 	return b.Bytes(), nil
+}
+
+// summaries are the words of each alert, with a gap where a value stands.
+func summaries() (map[string]string, error) {
+	rules, err := files.ReadFile("rules.yml.tmpl")
+	said := map[string]string{}
+	for _, found := range regexp.MustCompile(`(?s)- alert: (\w+)\n.*?summary: >-\n +([^\n]+)`).FindAllStringSubmatch(string(rules), -1) {
+		said[found[1]] = regexp.MustCompile(`{{.*?}}`).ReplaceAllString(found[2], "…")
+	}
+	return said, err
 }
 
 // contents lists the sections, and what else leads on.

@@ -85,11 +85,12 @@ func Read(variables map[string]string) (Config, error) {
 		BreakerFailures: uint32(p.whole("EXPORTER_BREAKER_FAILURES", env.BreakerFailures, 1000)),
 		BreakerCooldown: p.duration("EXPORTER_BREAKER_COOLDOWN", env.BreakerCooldown, time.Second),
 		Log:             p.log(env.LogLevel, env.LogFormat),
-		Settings:        env.settings(),
 		Warnings:        slices.Concat(unknownVariables(variables), unheededVariables(variables)),
 	}
 	c.PrivateAddress = p.privateAddress("EXPORTER_PRIVATE_ADDRESS", env.PrivateAddress, c.WebConfigFile)
 	c.BalanceInterval = p.balanceInterval("EXPORTER_BALANCE_INTERVAL", env.BalanceInterval, c.RefreshInterval)
+	env.BalanceInterval = c.BalanceInterval.String()
+	c.Settings = env.settings()
 	p.credentials(env, &c)
 	return c, p.err()
 }

@@ -321,6 +321,7 @@ func TestSettingsTellThatThereIsASecret(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"YATIVO_API_KEY": "set", "YATIVO_API_SECRET": "set", "YATIVO_ACCESS_TOKEN": "", "YATIVO_PAGE_SIZE": "7", "YATIVO_TIMEOUT": "15s",
+		"EXPORTER_BALANCE_INTERVAL": "5m0s",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
