@@ -15,7 +15,7 @@ TIMEOUT := 20m
 # The modules below tools/ whose programs the end-to-end tests run.
 TOOLS := prometheus alertmanager pint victoriametrics toxiproxy sbom
 
-.PHONY: help build test vet unit e2e lint tools tool-lint tool-actionlint $(TOOLS:%=tool-%) bench rules docs soak demo stack release screenshots lines clean
+.PHONY: help build test vet unit e2e lint tools tool-lint tool-actionlint $(TOOLS:%=tool-%) bench rules docs oncall soak demo stack release screenshots lines clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  \1\t/'
@@ -84,6 +84,9 @@ docs: tools ## write the tables of docs/ anew, from the code and from what is me
 	go test ./tools/bench/scaling -count=1 -timeout $(TIMEOUT) -write
 	go run ./tools/bench -write
 	DOCS=write go test -tags e2e -count=1 -timeout $(TIMEOUT) -parallel 1 -run '^(TestFaults|TestOwnFaults)$$' ./tools/e2e
+
+oncall: ## play card programs for months against the rules, about half an hour, and write docs/oncall.md
+	go run -C tools/oncall . -seeds 2 -write ../../docs/oncall.md
 
 soak: tools ## half an hour of random troubles against the real binary (SOAK_DURATION, SOAK_SEED)
 	DOCS=write SOAK_DURATION=$(or $(SOAK_DURATION),30m) go test -tags e2e -count=1 -timeout 24h -v -run '^TestSoak$$' ./tools/e2e

@@ -140,6 +140,8 @@ func (m *model) first(row modelRow, start, end, began int64) *modelCustomer {
 		m.advance(0, row.status.Step(), end)
 	case row.status != onboarding.OTPRequested && row.status != onboarding.OTPVerified && recent && end-row.created >= 600:
 		m.fast[row.status.Step()]++
+	case row.status != onboarding.OTPRequested && row.status != onboarding.OTPVerified:
+		c.bound = true
 	}
 	return c
 }

@@ -30,7 +30,8 @@ const fastShare = 10
 // status.
 type findings struct {
 	advances      [numWaiting]int // customers who went past the status
-	entries       [numWaiting]int // customers who entered it
+	entries       [numWaiting]int // customers who entered it, and were seen there
+	unseen        [numWaiting]int // customers who entered and passed it between two walks
 	cohortWaiting [numWaiting]int // customers of the cohort who wait
 	enteredSince  [numWaiting]int // customers who wait and entered after the last advance
 	signUps       int
@@ -42,18 +43,23 @@ type findings struct {
 
 func index(waiting Status) int { return int(waiting - OTPRequested) }
 
-// advance notes that customers went from one step to another.
+// advance notes that customers went from one step to another, 0 being before
+// the first.
 func (f *findings) advance(from, to, customers int) {
 	for _, s := range WaitingStatuses() {
 		if from <= s.Step() && s.Step() < to {
 			f.advances[index(s)] += customers
+			if from < s.Step() {
+				f.unseen[index(s)] += customers
+			}
 		}
 	}
 }
 
 // first notes a customer whom no walk has shown before. since is the start of
-// the walk before, which may already have read the page where it would stand.
-func (f *findings) first(c customer, since, now uint32) {
+// the walk before, which may already have read the page where it would stand. One
+// that is imported or added may have entered at any time.
+func (f *findings) first(c *customer, since, now uint32) {
 	f.changed = true
 	f.newCustomers++
 	if c.status.Waits() {
@@ -66,10 +72,12 @@ func (f *findings) first(c customer, since, now uint32) {
 	case c.status == OTPVerified:
 		f.signUps++
 		if recent {
-			f.skip(OTPVerified, 1)
+			f.advance(0, OTPVerified.Step(), 1)
 		}
 	case recent && age(c.created, now) >= minFastOnboarding:
 		f.fast[c.status]++
+	default:
+		c.flags |= entryUncertain
 	}
 }
 
@@ -84,33 +92,27 @@ func (f *findings) countFast() {
 		return
 	}
 	for s, customers := range f.fast {
-		f.skip(Status(s), customers)
+		f.advance(0, Status(s).Step(), customers)
 	}
 	f.signUps += fast
-}
-
-// skip notes customers who entered and passed all statuses before the one in
-// which they are first seen.
-func (f *findings) skip(to Status, customers int) {
-	f.advance(0, to.Step(), customers)
-	for _, s := range WaitingStatuses() {
-		if s.Step() < to.Step() {
-			f.entries[index(s)] += customers
-		}
-	}
 }
 
 // learn takes in what a walk found that began at start and ended at now, after
 // one that ended at lastWalk. Where too much time lies between the two, it was
 // not watched.
 func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
+	// What a frozen list hid is no silence.
+	thawed := f.changed && r.Changes.Known() && float64(r.Changes.Missed) >= r.Changes.Limit(evidenceChanges())
 	observe := func(s *rhythm.Silence, events int, confirmed bool) {
 		if watched {
 			s.Observe(rhythm.Watch{From: lastWalk, To: now}, events)
 		} else {
 			s.ObserveBlind(events)
 		}
-		if confirmed {
+		switch {
+		case thawed:
+			s.Pending = 0
+		case confirmed:
 			s.Confirm()
 		}
 	}
@@ -119,7 +121,10 @@ func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
 		changes = 1
 	}
 	for i := range numWaiting {
-		r.Advances[i].Enter(f.entries[i])
+		r.Advances[i].Enter(f.entries[i] + f.unseen[i])
+		if watched {
+			r.Cohorts[i].Enter(now, f.unseen[i])
+		}
 		observe(&r.Advances[i], f.advances[i], f.changed)
 		r.Cohorts[i].SetWaiting(f.cohortWaiting[i])
 	}

@@ -71,24 +71,19 @@ func (o *oldest) offer(c customer, row Observation) {
 // listStalled returns the candidates in s who are stalled at now, oldest
 // first, at most MaxStalledListed of them.
 func (t *Tracker) listStalled(s Status, now uint32) []StalledCustomer {
-	candidates := slices.Concat(t.nearlyAbandoned[s].candidates, t.stalled[s].candidates)
+	candidates := slices.DeleteFunc(slices.Concat(t.nearlyAbandoned[s].candidates, t.stalled[s].candidates),
+		func(c candidate) bool { return t.classify(c.customer, now) != stalled })
 	slices.SortFunc(candidates, byEntry)
 	var list []StalledCustomer
-	for _, c := range candidates {
-		if t.classify(c.customer, now) != stalled {
-			continue
-		}
-		customer := StalledCustomer{
+	for _, c := range candidates[:min(len(candidates), MaxStalledListed)] {
+		list = append(list, StalledCustomer{
 			ID:                    withoutEmail(string(c.id)),
 			ExternalID:            withoutEmail(string(c.externalID)),
 			Status:                s,
 			Since:                 moment(c.entered),
 			EnteredBeforeTracking: c.has(presentAtStart),
 			CreatedAt:             c.createdAt,
-		}
-		if list = append(list, customer); len(list) == MaxStalledListed {
-			break
-		}
+		})
 	}
 	return list
 }

@@ -222,7 +222,7 @@ func (w *Walk) applyFirst(c *customer, now uint32) {
 		return
 	}
 	t.transition(positionNew, position(c.status))
-	w.findings.first(*c, t.history.lastWalk-min(t.walkSeconds, t.history.lastWalk), now)
+	w.findings.first(c, t.history.lastWalk-min(t.walkSeconds, t.history.lastWalk), now)
 	c.created = 0
 	w.enter(*c)
 }

@@ -163,8 +163,13 @@ func brokenSteps() (all []Cell) {
 
 func growthAndSuch() (all []Cell) {
 	for _, e := range []model.Event{
-		{Kind: model.WindDown}, {Kind: model.CampaignPaused, End: 7 * day}, {Kind: model.Import, Customers: 5000},
-		{Kind: model.ReKYC, Share: 0.3}, {Kind: model.Spike, End: day}, {Kind: model.Growth}, {Kind: model.Launch},
+		{Kind: model.WindDown},
+		{Kind: model.CampaignPaused, End: 7 * day},
+		{Kind: model.Import, Customers: 5000},
+		{Kind: model.ReKYC, Share: 0.3},
+		{Kind: model.Spike, End: day},
+		{Kind: model.Growth},
+		{Kind: model.Launch},
 	} {
 		e.Start, e.End = e.Start+tuesday10, e.End+tuesday10
 		for _, signUps := range []float64{20, 200} {
@@ -195,9 +200,7 @@ func uncured() (all []Cell) {
 		change(&c)
 		all = append(all, c)
 	}
-	hours := func(from, length int) Stretch {
-		return Stretch{tuesday10 + time.Duration(from)*time.Hour, tuesday10 + time.Duration(from+length)*time.Hour}
-	}
+	fiveHours := func(from time.Duration) Stretch { return Stretch{tuesday10 + from, tuesday10 + from + 5*time.Hour} }
 	beside := func(e model.Event) func(c *Cell) {
 		return func(c *Cell) { c.Program.Events = append(c.Program.Events, e) }
 	}
@@ -208,10 +211,10 @@ func uncured() (all []Cell) {
 		add("the back office adds 3 a day", review, beside(model.Event{Kind: model.BackOffice, Start: 0, End: tuesday10 + 30*day, PerDay: 3}))
 		add("the exporter restarts every 6 h", review, func(c *Cell) { c.RestartEvery = 6 * time.Hour })
 		add("the exporter is away for 5 h before, during and after", review, func(c *Cell) {
-			c.ExporterAway = []Stretch{hours(-6, 5), hours(30, 5), hours(14*24+2, 5)}
+			c.ExporterAway = []Stretch{fiveHours(-6 * time.Hour), fiveHours(30 * time.Hour), fiveHours(14*day + 2*time.Hour)}
 		})
 		add("Prometheus is away for 5 h before and during", review, func(c *Cell) {
-			c.PrometheusAway = []Stretch{hours(-6, 5), hours(30, 5)}
+			c.PrometheusAway = []Stretch{fiveHours(-6 * time.Hour), fiveHours(30 * time.Hour)}
 		})
 	}
 	add("wallets do not deploy instead", model.Automatic, func(c *Cell) {

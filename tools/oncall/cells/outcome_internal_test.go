@@ -88,9 +88,7 @@ func TestQuantilesAndLimits(t *testing.T) {
 		median("page", 2*time.Hour, toPage), always("page", 2*time.Hour, toPage), atMost("pages", 0.5, pages),
 		share("paged", 0.75, func(o Outcome) bool { return o.ToPage != Never }),
 	}}}
-	for _, o := range []Outcome{{ToPage: time.Hour, Pages: 1}, {ToPage: 2 * time.Hour}, {ToPage: Never}} {
-		r.Outcomes = append(r.Outcomes, o)
-	}
+	r.Outcomes = []Outcome{{ToPage: time.Hour, Pages: 1}, {ToPage: 2 * time.Hour}, {ToPage: Never}}
 	if m, p90 := r.Quantile(0.5, toPage), r.Quantile(0.9, toPage); m != 2*time.Hour || p90 != Never {
 		t.Errorf("median %v, 90th percentile %v", m, p90)
 	}

@@ -2,6 +2,7 @@ package cells
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -22,7 +23,8 @@ type Result struct {
 }
 
 // RunAll runs every seed of every cell against the rules of a rule file, as many
-// at a time as there are processors, and calls done after each cell.
+// at a time as there are processors, and calls done after each cell. If ctx ends
+// it returns what has been run by then.
 func RunAll(ctx context.Context, rules []byte, cells []Cell, done func(Result)) ([]Result, error) {
 	results := make([]Result, len(cells))
 	type job struct{ cell, seed int }
@@ -30,7 +32,7 @@ func RunAll(ctx context.Context, rules []byte, cells []Cell, done func(Result)) 
 	problems := make(chan error, runtime.GOMAXPROCS(0))
 	left := make([]int, len(cells))
 	for i, c := range cells {
-		results[i] = Result{c, make([]Outcome, c.Seeds)}
+		results[i] = Result{Cell: c}
 		left[i] = c.Seeds
 	}
 	var lock sync.Mutex
@@ -42,13 +44,16 @@ func RunAll(ctx context.Context, rules []byte, cells []Cell, done func(Result)) 
 			for j := range jobs {
 				outcome, err := cells[j.cell].run(ctx, rules, uint64(j.seed+1))
 				if err != nil {
+					if ctx.Err() != nil {
+						return
+					}
 					cancel()
 					problems <- fmt.Errorf("%s, %v a day, %s, seed %d: %w", cells[j.cell].Event,
 						cells[j.cell].Program.SignUpsPerDay, cells[j.cell].Program.Review, j.seed+1, err)
 					return
 				}
 				lock.Lock()
-				results[j.cell].Outcomes[j.seed] = outcome
+				results[j.cell].Outcomes = append(results[j.cell].Outcomes, outcome)
 				if left[j.cell]--; left[j.cell] == 0 {
 					done(results[j.cell])
 				}
@@ -56,8 +61,11 @@ func RunAll(ctx context.Context, rules []byte, cells []Cell, done func(Result)) 
 			}
 		})
 	}
-	for i, c := range cells {
-		for seed := range c.Seeds {
+	for seed := range most(cells) {
+		for i, c := range cells {
+			if seed >= c.Seeds {
+				continue
+			}
 			select {
 			case jobs <- job{i, seed}:
 			case <-ctx.Done():
@@ -70,12 +78,20 @@ func RunAll(ctx context.Context, rules []byte, cells []Cell, done func(Result)) 
 	case err := <-problems:
 		return nil, err
 	default:
-		return results, nil
+		return slices.DeleteFunc(results, func(r Result) bool { return len(r.Outcomes) == 0 }), nil
 	}
 }
 
+// most is how many seeds the cell with the most of them has.
+func most(cells []Cell) (seeds int) {
+	for _, c := range cells {
+		seeds = max(seeds, c.Seeds)
+	}
+	return seeds
+}
+
 // run plays, drives and judges one seed.
-func (c Cell) run(ctx context.Context, content []byte, seed uint64) (Outcome, error) {
+func (c Cell) run(ctx context.Context, content []byte, seed uint64) (_ Outcome, err error) {
 	rules, err := judge.Parse(content, "yativo-card.onboarding")
 	if err != nil {
 		return Outcome{}, err
@@ -91,13 +107,13 @@ func (c Cell) run(ctx context.Context, content []byte, seed uint64) (Outcome, er
 		if folder, err = os.MkdirTemp("", "oncall-"); err != nil {
 			return Outcome{}, err
 		}
-		defer os.RemoveAll(folder)
+		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	}
 	// No rule looks further back than two weeks.
 	recorder := judge.NewRecorder(rules, model.At(max(0, c.From-2*week)), spans(c.PrometheusAway))
 	err = drive.Run(drive.Config{
-		Customers: customers, Length: program.Length, Thresholds: onboarding.DefaultThresholds(),
-		IdleWalk: 5 * time.Minute, KeepActive: 3 * day, KeepDropOuts: c.keepDropOuts(), KeepFrom: c.keepFrom(),
+		Customers: customers, Length: program.Length, Thresholds: thresholds(),
+		IdleWalk: 5 * time.Minute, KeepActive: time.Hour, KeepDropOuts: c.keepDropOuts(), KeepFrom: c.keepFrom(),
 		Frozen: spans(c.Frozen), Away: spans(c.ExporterAway), RestartEvery: c.RestartEvery, StateFolder: folder,
 		Step: recorder.Step, StepEvery: judge.Step,
 	})
@@ -111,10 +127,26 @@ func (c Cell) run(ctx context.Context, content []byte, seed uint64) (Outcome, er
 	return c.outcome(program, reached(customers, c.Through), firings)
 }
 
+// thresholds are the defaults, but that only wallets stall: no rule reads who is
+// stalled elsewhere, and to list them at every walk takes half the time.
+func thresholds() onboarding.Thresholds {
+	t := onboarding.DefaultThresholds()
+	for _, s := range onboarding.WaitingStatuses() {
+		if s != onboarding.SafeDeploying {
+			t.Stalled[s], t.Abandoned[s] = 1000*day, 1001*day
+		}
+	}
+	return t
+}
+
 // keepDropOuts is how long drop-outs stay in the list: longer than any silence,
 // and the longer where the program is small enough for that to cost little.
 func (c Cell) keepDropOuts() time.Duration {
-	return max(5*day, min(90*day, time.Duration(400/c.Program.SignUpsPerDay*float64(day))))
+	least := 5 * day
+	if c.Program.Review == model.Automatic || c.Program.Review == model.Mixed {
+		least = 2 * day
+	}
+	return max(least, min(90*day, time.Duration(400/c.Program.SignUpsPerDay*float64(day))))
 }
 
 // keepFrom is since when those who drop out stay for good where something

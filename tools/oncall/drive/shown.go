@@ -1,6 +1,7 @@
 package drive
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,12 +124,9 @@ func (f *families) Unregister(prometheus.Collector) bool { return false }
 
 func (f *families) samples(wanted func(name string) bool, emit Emit) {
 	for _, n := range f.collectors {
-		for _, name := range n.names {
-			if wanted(name) {
-				n.collector.Collect(f.collected)
-				n.samples(f.collected, wanted, emit)
-				break
-			}
+		if slices.ContainsFunc(n.names, wanted) {
+			n.collector.Collect(f.collected)
+			n.samples(f.collected, wanted, emit)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	prommodel "github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
@@ -58,7 +59,7 @@ func newEngine() *promql.Engine {
 
 // record keeps what a recording rule brought, and where it ended.
 func (r *Recorder) record(rule rule, found promql.Series, end int64) {
-	b := labels.NewBuilder(found.Metric).Set(labels.MetricName, rule.Record)
+	b := labels.NewBuilder(found.Metric).Set(prommodel.MetricNameLabel, rule.Record)
 	rule.labels.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
 	l := b.Labels()
 	s := r.memory.get(l.String(), func() labels.Labels { return l })
@@ -76,7 +77,7 @@ func (r *Recorder) record(rule rule, found promql.Series, end int64) {
 // missing for as long as keep_firing_for says.
 func fire(rule rule, found promql.Series, end time.Time) (firings []Firing) {
 	hold, keep := time.Duration(rule.For), time.Duration(rule.KeepFiringFor)
-	b := labels.NewBuilder(found.Metric).Del(labels.MetricName)
+	b := labels.NewBuilder(found.Metric).Del(prommodel.MetricNameLabel)
 	rule.labels.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
 	l := b.Set(labels.AlertName, rule.Alert).Labels()
 	var since, last time.Time // Of the present activity; its start is zero if there is none.
@@ -109,7 +110,11 @@ func fire(rule rule, found promql.Series, end time.Time) (firings []Firing) {
 			firings = append(firings, Firing{Alert: rule.Alert, Labels: l, Start: at})
 		}
 	}
-	if resolved := last.Add(Step + (keep+Step-1)/Step*Step); firing && !resolved.After(end) {
+	resolved := last.Add(Step)
+	for held := last.Add(Step + keep); resolved.Before(held); {
+		resolved = resolved.Add(Step)
+	}
+	if firing && !resolved.After(end) {
 		over(resolved)
 	}
 	return firings

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	prommodel "github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 
@@ -69,7 +70,7 @@ func (r *Recorder) sample(at int64, name string, v float64, pairs ...string) {
 		r.key.WriteString(p)
 	}
 	s := r.memory.get(r.key.String(), func() labels.Labels {
-		all := append([]string{labels.MetricName, name, "job", "yativo-card-exporter", "instance", "exporter:10101"}, pairs...)
+		all := append([]string{prommodel.MetricNameLabel, name, "job", "yativo-card-exporter", "instance", "exporter:10101"}, pairs...)
 		return labels.FromStrings(all...)
 	})
 	s.append(at*1000, v)

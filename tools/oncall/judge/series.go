@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 
+	prommodel "github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -35,13 +36,13 @@ func newMemory() *memory {
 }
 
 // get returns the series with these labels, a new one if there is none.
-func (m *memory) get(key string, make func() labels.Labels) *series {
+func (m *memory) get(key string, fresh func() labels.Labels) *series {
 	if s := m.byKey[key]; s != nil {
 		return s
 	}
-	s := &series{labels: make()}
+	s := &series{labels: fresh()}
 	m.byKey[key] = s
-	name := s.labels.Get(labels.MetricName)
+	name := s.labels.Get(prommodel.MetricNameLabel)
 	m.byName[name] = append(m.byName[name], s)
 	return s
 }
@@ -70,7 +71,7 @@ type querier struct {
 func (q *querier) Select(_ context.Context, sorted bool, _ *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
 	name := ""
 	for _, m := range matchers {
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+		if m.Name == prommodel.MetricNameLabel && m.Type == labels.MatchEqual {
 			name = m.Value
 		}
 	}

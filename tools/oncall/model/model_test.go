@@ -65,8 +65,12 @@ func TestSharesAndPace(t *testing.T) {
 		status  onboarding.Status
 		dropOut float64
 	}{
-		{onboarding.OTPVerified, .2}, {onboarding.KYCInitiated, .2}, {onboarding.KYCCompleted, .3},
-		{onboarding.SafeDeploying, .25}, {onboarding.CardCreated, 0}, {onboarding.Active, 0},
+		{onboarding.OTPVerified, .2},
+		{onboarding.KYCInitiated, .2},
+		{onboarding.KYCCompleted, .3},
+		{onboarding.SafeDeploying, .25},
+		{onboarding.CardCreated, 0},
+		{onboarding.Active, 0},
 	} {
 		n := float64(len(reached(customers, step.status)))
 		near(t, "share that reaches "+step.status.String(), n/left, 1-step.dropOut, 0.03)

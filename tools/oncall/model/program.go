@@ -29,9 +29,13 @@ func Reviews() []Review { return []Review{Automatic, Mixed, Weekdays, DailyBatch
 // four steps, 0 to 1.
 type DropOut struct{ OTP, BeforeKYC, InKYC, Questionnaire float64 }
 
-// LowDropOut, MidDropOut and HighDropOut are what programs report.
-func LowDropOut() DropOut  { return DropOut{.1, .1, .1, .1} }
-func MidDropOut() DropOut  { return DropOut{.2, .2, .3, .25} }
+// LowDropOut is the best that programs report.
+func LowDropOut() DropOut { return DropOut{.1, .1, .1, .1} }
+
+// MidDropOut is the usual.
+func MidDropOut() DropOut { return DropOut{.2, .2, .3, .25} }
+
+// HighDropOut is the worst.
 func HighDropOut() DropOut { return DropOut{.5, .5, .5, .5} }
 
 // Program is one card program.

@@ -1,0 +1,79 @@
+package onboarding
+
+import "testing"
+
+const (
+	testMonday = 1772409600 // 2026-03-02
+	testHour   = 3600
+	testWalk   = 600
+)
+
+// Where walks are slow, most pass a step unseen. The cohort has to know them, or
+// those who wait look like a loss.
+func TestWhoPassesBetweenTwoWalksBelongsToTheCohort(t *testing.T) {
+	r, f := rhythms{}, findings{}
+	for i := range r.Cohorts {
+		r.Cohorts[i].Advance(testMonday)
+	}
+	f.advance(OTPVerified.Step(), SafeDeploying.Step(), 3)
+	f.advance(0, OTPVerified.Step(), 2)
+	r.learn(&f, testMonday-testWalk, testMonday, true)
+	for s, want := range map[Status]uint32{OTPRequested: 2, OTPVerified: 0, KYCInitiated: 3, KYCCompleted: 3, SafeDeploying: 0} {
+		got := uint32(0)
+		for _, entered := range r.Cohorts[index(s)].Entered {
+			got += entered
+		}
+		if got != want {
+			t.Errorf("%s: %d in the cohort, want %d", s, got, want)
+		}
+	}
+	if f.advances[index(OTPVerified)] != 3 {
+		t.Errorf("%d advances past a step that they were seen in, want 3", f.advances[index(OTPVerified)])
+	}
+}
+
+func TestWhoIsImportedDidNotJustCome(t *testing.T) {
+	f := findings{}
+	for _, test := range []struct {
+		status   Status
+		created  uint32
+		justCame bool
+	}{
+		{OTPRequested, testMonday - 1000*testHour, true},
+		{KYCInitiated, testMonday - 1000*testHour, false},
+		{KYCInitiated, testMonday - testWalk, true},
+		{KYCInitiated, testMonday, false}, // too soon for somebody who came there alone
+		{Active, 0, false},
+	} {
+		c := customer{status: test.status, created: test.created}
+		f.first(&c, testMonday-testWalk, testMonday)
+		if came := !c.has(entryUncertain); came != test.justCame {
+			t.Errorf("%s, created %d s ago: %v", test.status, testMonday-test.created, came)
+		}
+	}
+}
+
+// A list that stands still for a day and moves again says nothing of that day.
+func TestAFrozenListIsNoSilence(t *testing.T) {
+	var r rhythms
+	now := uint32(testMonday)
+	learn := func(hours int, f findings) {
+		for end := now + uint32(hours)*testHour; now < end; now += testWalk {
+			walk := f
+			r.learn(&walk, now, now+testWalk, true)
+		}
+	}
+	step := index(KYCInitiated)
+	busy := findings{changed: true}
+	busy.advance(OTPVerified.Step(), Active.Step(), 1)
+	learn(5*168, busy)
+	learn(30, findings{})
+	learn(1, findings{changed: true})
+	if missed := r.Advances[step].Missed; missed > 1 {
+		t.Errorf("%.1f hours are missed after a frozen list", missed)
+	}
+	learn(5, findings{changed: true})
+	if missed := r.Advances[step].Missed; missed < 4 {
+		t.Errorf("%.1f hours are missed while the list changes, want 5", missed)
+	}
+}
