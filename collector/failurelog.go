@@ -26,7 +26,7 @@ type failureLog struct {
 func (l *failureLog) note(at time.Time, err error) {
 	if err == nil {
 		if l.consecutive > 0 {
-			l.logger.Info(l.what+" recovered", "after_failures", l.consecutive, "failed_for", at.Sub(l.since), "reasons", l.reasons)
+			l.logger.Info(l.what+" recovered", "after_failures", l.consecutive, "failed_for", at.Sub(l.since), "reasons", l.reasons) //nolint:sloglint // what is a constant
 			l.reasons, l.consecutive = nil, 0
 		}
 		return
@@ -41,7 +41,7 @@ func (l *failureLog) note(at time.Time, err error) {
 	}
 	if isNew || at.Sub(l.told) >= l.reminder {
 		l.told = at
-		l.logger.Log(context.Background(), level(reason), l.what+" failed", "reason", reason, "consecutive", l.consecutive, "err", err)
+		l.logger.Log(context.Background(), level(reason), l.what+" failed", "reason", reason, "consecutive", l.consecutive, "err", err) //nolint:sloglint // likewise
 	}
 }
 
