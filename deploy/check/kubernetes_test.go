@@ -10,6 +10,7 @@ import (
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -28,6 +29,7 @@ type cluster struct {
 	monitor    monitoringv1.ServiceMonitor
 	rules      monitoringv1.PrometheusRule
 	web        corev1.Secret
+	policy     networkingv1.NetworkPolicy
 	dashboards []corev1.ConfigMap
 }
 
@@ -52,6 +54,8 @@ func build(t *testing.T, folder string) (c cluster) {
 			into = &c.rules
 		case "Secret":
 			into = &c.web
+		case "NetworkPolicy":
+			into = &c.policy
 		case "ConfigMap":
 			c.dashboards = append(c.dashboards, corev1.ConfigMap{})
 			into = &c.dashboards[len(c.dashboards)-1]
@@ -188,6 +192,33 @@ func TestBasicAuthLetsProbesAndPrometheusIn(t *testing.T) {
 		})
 	}) {
 		t.Errorf("EXPORTER_WEB_CONFIG_FILE is not where %s is mounted", c.web.Name)
+	}
+}
+
+// kube-prometheus-stack takes only what has its release's label, and reaches the
+// port past the policy.
+func TestPrometheusStackFindsTheExporter(t *testing.T) {
+	t.Parallel()
+	c := build(t, "../kubernetes-prometheus-stack")
+	for what, labels := range map[string]map[string]string{"ServiceMonitor": c.monitor.Labels, "PrometheusRule": c.rules.Labels} {
+		if labels["release"] != "kube-prometheus-stack" || labels["app.kubernetes.io/name"] == "" {
+			t.Errorf("the %s has the labels %v", what, labels)
+		}
+	}
+	pod := c.deployment.Spec.Template
+	if _, ours := c.deployment.Labels["release"]; ours || !contains(pod.Labels, c.policy.Spec.PodSelector.MatchLabels) {
+		t.Errorf("the Deployment has the labels %v, the policy selects %v", c.deployment.Labels, c.policy.Spec.PodSelector)
+	}
+	ports := c.policy.Spec.Ingress[0].Ports
+	if len(ports) != 1 || ports[0].Port.StrVal != pod.Spec.Containers[0].Ports[0].Name {
+		t.Errorf("the policy lets in %v", ports)
+	}
+	var out []int32
+	for _, port := range c.policy.Spec.Egress[0].Ports {
+		out = append(out, port.Port.IntVal)
+	}
+	if !slices.Equal(out, []int32{53, 53, 443}) {
+		t.Errorf("the policy lets out to %v", out)
 	}
 }
 
