@@ -54,8 +54,9 @@ The exporter reads it every %s:
   http://%s/metrics
   http://%s/stalled
 Customers count as stalled soon here: %s.
-Stop with Ctrl-C.
-`, options.Customers, options.Scenario, api, c.RefreshInterval, address, address, address, demoStalledAfter)
+%sStop with Ctrl-C.
+`, options.Customers, options.Scenario, api, c.RefreshInterval, address, address, address, demoStalledAfter,
+		plot(options.Scenario, time.Now()))
 	return export(ctx, p, c, listeners)
 }
 
@@ -69,6 +70,22 @@ func playAPI(ctx context.Context, o sandbox.Options) (base string, stop func(), 
 	server := &http.Server{Handler: sandbox.New(o), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	return "http://" + listener.Addr().String() + sandbox.BasePath, func() { _ = server.Close() }, nil
+}
+
+// plot says what will happen when, in a scenario that begins at start.
+func plot(s sandbox.Scenario, start time.Time) string {
+	delay, lasts, cure := s.Timing()
+	if lasts == 0 {
+		return ""
+	}
+	trouble := map[sandbox.Scenario]string{
+		sandbox.KYCStall:  "KYC stops",
+		sandbox.SafeStall: "the deployment of wallets stops",
+		sandbox.Outage:    "the API fails",
+		sandbox.RateLimit: "other traffic uses up the API's quota",
+	}
+	at := func(d time.Duration) string { return start.Add(d).Format(time.TimeOnly) }
+	return fmt.Sprintf("%s %s; %s that ends; %s it begins again.\n", at(delay), trouble[s], at(delay+lasts), at(delay+lasts+cure))
 }
 
 // parseDemo reads the flags. It returns nil if they only asked for help.

@@ -65,19 +65,26 @@ func ParseScenario(name string) (Scenario, error) {
 	return Healthy, fmt.Errorf("scenario %q does not exist, use one of %s", name, strings.Join(Scenarios(), ", "))
 }
 
+// Timing returns when, since New, the trouble first begins, how long it lasts and
+// for how long it then stays away. Healthy has none, which lasts 0.
+func (s Scenario) Timing() (delay, lasts, cure time.Duration) {
+	switch s {
+	case KYCStall, SafeStall:
+		return StallDelay, StallFor, StallCure
+	case Outage:
+		return OutageDelay, OutageFor, OutageCure
+	case RateLimit:
+		return RateLimitDelay, RateLimitFor, RateLimitCure
+	default:
+		return 0, 0, 0
+	}
+}
+
 // trouble reports whether the scenario's trouble is on at a time since New,
 // and when, since New, it ends.
 func (s Scenario) trouble(elapsed time.Duration) (end time.Duration, on bool) {
-	var delay, lasts, cure time.Duration
-	switch s {
-	case KYCStall, SafeStall:
-		delay, lasts, cure = StallDelay, StallFor, StallCure
-	case Outage:
-		delay, lasts, cure = OutageDelay, OutageFor, OutageCure
-	case RateLimit:
-		delay, lasts, cure = RateLimitDelay, RateLimitFor, RateLimitCure
-	}
-	if s == Healthy || elapsed < delay {
+	delay, lasts, cure := s.Timing()
+	if lasts == 0 || elapsed < delay {
 		return 0, false
 	}
 	into := (elapsed - delay) % (lasts + cure)
