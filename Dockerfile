@@ -2,7 +2,8 @@
 # of the state file, nothing else: no shell, no package manager, no root.
 #
 #   docker buildx build --platform linux/amd64,linux/arm64 \
-#     --build-arg VERSION="$(git describe --tags --always)" .
+#     --build-arg VERSION="$(git describe --tags --always)" \
+#     --build-arg REVISION="$(git rev-parse HEAD)" .
 
 # The compiler runs on the machine that builds and cross-compiles, so that an
 # image for another architecture needs no emulation.
@@ -39,6 +40,7 @@ ENV EXPORTER_STATE_FILE=/var/lib/yativo-card-exporter/state.db \
     TMPDIR=/var/lib/yativo-card-exporter
 VOLUME ["/var/lib/yativo-card-exporter"]
 EXPOSE 10101
+# The OCI format has no health check: podman and buildah keep it with --format docker.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
     CMD ["/yativo-card-exporter", "healthcheck"]
 ENTRYPOINT ["/yativo-card-exporter"]

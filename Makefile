@@ -74,12 +74,12 @@ bench: tool-prometheus ## whole processes against their peers and limits, as in 
 	go run ./tools/bench
 	go test -run '^$$' -bench . -benchmem ./...
 
-rules: ## write the checked-in rule files anew from alerts/rules.yml.tmpl
+rules: ## write the checked-in rule files from alerts/rules.yml.tmpl
 	go run . alerts > alerts/yativo-card.rules.yml
 	go run . alerts -format operator > deploy/kubernetes/prometheusrule.yaml
 	go test ./tools/rehearsal -count=1 -run TestDemoRulesAreTheShippedOnes -write
 
-docs: tools ## write the tables of docs/ anew, from the code and from what is measured
+docs: tools ## write the tables of docs/ from the code and from what is measured
 	DOCS=write go test -count=1 ./internal/exporter
 	go test ./tools/bench/scaling -count=1 -timeout $(TIMEOUT) -write
 	go run ./tools/bench -write

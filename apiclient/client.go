@@ -45,7 +45,7 @@ type Options struct {
 }
 
 // Client reads the list of customers. It is safe for concurrent use, and one
-// Client must be all that a process uses, since it holds the request budget.
+// Client must be all that a process uses, since it counts the requests.
 type Client struct {
 	// Its transport is used alone, without an http.Client: a redirect is an answer
 	// like any other, and a wrong one, and the token must not follow it to another

@@ -103,7 +103,7 @@ func (h *handler) message(w http.ResponseWriter, r *http.Request, kind string) {
 	fmt.Fprint(w, "ok")
 }
 
-// alive says once that the watchdog's alert arrives, which it does for ever.
+// alive says once that the watchdog's alert arrives, which it never stops doing.
 func (h *handler) alive(http.ResponseWriter, *http.Request) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
