@@ -134,6 +134,6 @@ func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
 
 // How sure a silence has to be. A list that has not changed says little of a
 // small program.
-func evidencePastStep() rhythm.Evidence { return rhythm.Evidence{Nats: 6, MinHours: 5} }
+func evidencePastStep() rhythm.Evidence { return rhythm.Evidence{Nats: 7, MinHours: 5} }
 func evidenceSignUps() rhythm.Evidence  { return rhythm.Evidence{Nats: 9, MinHours: 5} }
 func evidenceChanges() rhythm.Evidence  { return rhythm.Evidence{Nats: 14, MinHours: 4} }

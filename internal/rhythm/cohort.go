@@ -88,7 +88,7 @@ func (c *Cohort) Usual() (customers float64, known bool) {
 	return min(share, 1) * float64(c.Customers()), true
 }
 
-// Lossy reports whether clearly more wait than usual: three, and four standard
+// Lossy reports whether clearly more wait than usual: three, and 3.3 standard
 // deviations of chance. The shipped rules say the same in PromQL.
 func (c *Cohort) Lossy() bool {
 	usual, known := c.Usual()
@@ -97,7 +97,7 @@ func (c *Cohort) Lossy() bool {
 		return false
 	}
 	deviation := math.Sqrt(usual * (1 - usual/customers) * 4 / 3)
-	return float64(c.Waiting) >= 3+usual+4*deviation
+	return float64(c.Waiting) >= 3+usual+3.3*deviation
 }
 
 // learn adds the cohort of the hour that ends. One that loses people is not

@@ -114,7 +114,7 @@ func (s *Silence) learn(slot int, happened float32) {
 }
 
 // stallNats is the evidence past which a silence is no longer learned as usual.
-const stallNats = 6
+const stallNats = 7
 
 // Known reports whether enough weeks were watched and the event is frequent
 // enough for a silence to mean anything.
@@ -140,7 +140,7 @@ const (
 	// frequentEvents is the number of events a week from which on the full
 	// evidence is asked for. Rarer events begin fewer silences, so that each may
 	// be believed sooner for the same number of false ones a quarter.
-	frequentEvents = 18
+	frequentEvents = 22
 	// minEvidence is the share of the evidence that is asked for at the least,
 	// and minNightEvidence the same where nothing happens at night: the hours of
 	// a day's work depend on one another.
@@ -237,7 +237,7 @@ const (
 	minEntered = 5
 	// falseQuarters is in how many quarters chance alone may once reach
 	// EnteredLimit, and weeksPerQuarter what a quarter is.
-	falseQuarters   = 10
+	falseQuarters   = 4
 	weeksPerQuarter = 13
 	// minDropOut and maxDropOut bound the share of customers for whom the event
 	// never happens, beyond which four weeks teach nothing reliable.
