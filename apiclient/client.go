@@ -85,8 +85,13 @@ func New(o Options) *Client {
 
 // Page fetches one page, counted from 1, with or without balances. Its error is
 // an [*Error], or wraps ctx's own.
-func (c *Client) Page(ctx context.Context, number int, balances bool) (page *Page, err error) {
-	err = c.list(ctx, number, balances, nil, func(body io.Reader) (err error) {
+func (c *Client) Page(ctx context.Context, number int, balances bool) (*Page, error) {
+	return c.page(ctx, number, balances, func() {})
+}
+
+// page fetches one page, and calls sending whenever its request may go out.
+func (c *Client) page(ctx context.Context, number int, balances bool, sending func()) (page *Page, err error) {
+	err = c.list(ctx, number, balances, nil, sending, func(body io.Reader) (err error) {
 		page, err = decodePage(body, balances)
 		return err
 	})
@@ -97,8 +102,9 @@ func (c *Client) Page(ctx context.Context, number int, balances bool) (page *Pag
 	return page, nil
 }
 
-// list asks for a page and decodes the answer.
-func (c *Client) list(ctx context.Context, number int, balances bool, filter url.Values, decode func(body io.Reader) error) error {
+// list asks for a page and decodes the answer. It calls sending whenever its
+// request may go out.
+func (c *Client) list(ctx context.Context, number int, balances bool, filter url.Values, sending func(), decode func(body io.Reader) error) error {
 	c.connections.dropIfOld(time.Now())
 	query := url.Values{
 		"page":             {strconv.Itoa(number)},
@@ -111,6 +117,7 @@ func (c *Client) list(ctx context.Context, number int, balances bool, filter url
 			op:       "list card customers, page " + strconv.Itoa(number),
 			endpoint: endpointCustomers,
 			build: func(ctx context.Context) (*http.Request, error) {
+				sending()
 				req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.customersURL+"?"+query.Encode(), nil)
 				if err == nil {
 					req.Header.Set("Authorization", "Bearer "+token)

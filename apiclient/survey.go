@@ -35,7 +35,7 @@ func documentedFields() []string {
 func (c *Client) Survey(ctx context.Context, balances bool) (*Survey, error) {
 	s := &Survey{}
 	var raw bytes.Buffer
-	err := c.list(ctx, 1, balances, nil, func(body io.Reader) (err error) {
+	err := c.list(ctx, 1, balances, nil, func() {}, func(body io.Reader) (err error) {
 		raw.Reset()
 		s.Page, err = decodePage(io.TeeReader(body, &raw), balances)
 		return err
@@ -81,7 +81,7 @@ func isPlain(name string) bool {
 
 // CountIn asks for the API's own count of the customers in a status.
 func (c *Client) CountIn(ctx context.Context, status onboarding.Status) (total int, err error) {
-	err = c.list(ctx, 1, false, url.Values{"status": {status.String()}}, func(body io.Reader) error {
+	err = c.list(ctx, 1, false, url.Values{"status": {status.String()}}, func() {}, func(body io.Reader) error {
 		page, err := decodePage(body, false)
 		if err == nil {
 			total = page.Total

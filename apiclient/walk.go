@@ -109,7 +109,7 @@ type prefetch struct {
 
 	nextNumber int              // of the page to ask for next
 	ahead      []<-chan fetched // of the pages asked for, in their order
-	sent       chan struct{}    // closed when the last of them has its slot
+	sent       chan struct{}    // closed when the last of them goes out, or never will
 }
 
 // fetched is what became of a page that was asked for ahead.
@@ -155,17 +155,17 @@ func (p *prefetch) fetch(number int) {
 	p.ahead, p.sent = append(p.ahead, result), own
 	p.fetches.Go(func() {
 		<-before
+		sending := sync.OnceFunc(func() { close(own) })
+		defer sending()
 		select {
 		case p.slots <- struct{}{}:
-			close(own)
 			defer func() { <-p.slots }()
-			page, err := p.client.Page(p.ctx, number, p.options.Balances)
+			page, err := p.client.page(p.ctx, number, p.options.Balances, sending)
 			if err != nil && !isRejected(err) {
 				p.cancel(err) // whoever waits for quota waits in vain
 			}
 			result <- fetched{page, err}
 		case <-p.ctx.Done():
-			close(own)
 			result <- fetched{nil, p.ctx.Err()}
 		}
 	})
