@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *report != "" {
+	if *report != "" && len(results) > 0 {
 		if err := os.WriteFile(*report, []byte(cells.Report(results)), 0o644); err != nil {
 			return err
 		}

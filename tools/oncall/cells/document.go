@@ -29,6 +29,12 @@ slowly as that demands.
 func Report(results []Result) string {
 	var b strings.Builder
 	b.WriteString(preface)
+	fewest, runs := len(results[0].Outcomes), 0
+	for _, r := range results {
+		fewest, runs = min(fewest, len(r.Outcomes)), runs+len(r.Outcomes)
+	}
+	fmt.Fprintf(&b, "\n**Of this report.** %d of %d kinds of program and event were played: %d plays in all, at least %d of each, "+
+		"each time with other chance. Few plays say little of what is rare.\n", len(results), len(All()), runs, fewest)
 	for _, table := range tables(results) {
 		cells := slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return r.Cell.Table != table })
 		fmt.Fprintf(&b, "\n## %s\n\n", table)

@@ -1,6 +1,7 @@
 package cells
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,12 @@ type Result struct {
 
 // RunAll runs every seed of every cell against the rules of a rule file, as many
 // at a time as there are processors, and calls done after each cell. If ctx ends
-// it returns what has been run by then.
+// it returns what has been run by then: the quick ones are first.
 func RunAll(ctx context.Context, rules []byte, cells []Cell, done func(Result)) ([]Result, error) {
+	cells = slices.Clone(cells)
+	slices.SortStableFunc(cells, func(a, b Cell) int {
+		return cmp.Compare(a.Program.SignUpsPerDay*a.Program.Length.Hours(), b.Program.SignUpsPerDay*b.Program.Length.Hours())
+	})
 	results := make([]Result, len(cells))
 	type job struct{ cell, seed int }
 	jobs := make(chan job)
