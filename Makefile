@@ -52,6 +52,7 @@ unit: ## the tests of every package, with the race detector
 	go test -C deploy/check -count=1 ./...
 
 e2e: tools ## the tests that run the real binary against real tools
+	@command -v chromium >/dev/null || echo 'WARNING: chromium is not installed, so no browser is led through the pages'
 	go test -tags e2e -count=1 -timeout $(TIMEOUT) -parallel 8 ./tools/e2e/...
 
 lint: tool-lint tool-actionlint ## golangci-lint, as configured in .golangci.yml, and actionlint

@@ -19,26 +19,26 @@ type rhythmMetrics struct {
 func newRhythmMetrics(gauge func(name, help string, labels ...string) *prometheus.GaugeVec) rhythmMetrics {
 	const (
 		missed = " In usual hours: the sum, over the hours since, of the share of past weeks in which there was one in that hour of the week. Absent until the program's rhythm is known."
-		limit  = " Missed usual hours from which on that is no chance, by the program's own rhythm. Absent until that is known."
+		limit  = ", from which on chance does not explain it, by the program's own rhythm. Absent until that is known."
 		cohort = " Absent until the program's rhythm is known."
 	)
 	return rhythmMetrics{
 		missedAdvances: gauge("yativo_card_missed_advances",
 			"How long nobody has advanced past this status."+missed, "flow_status"),
 		missedAdvancesLimit: gauge("yativo_card_missed_advances_limit",
-			"Nobody advances past this status:"+limit, "flow_status"),
+			"The number of yativo_card_missed_advances"+limit, "flow_status"),
 		enteredSince: gauge("yativo_card_entered_since_advance_customers",
 			"Customers who entered this status after the last advance past it and are still there, however long.", "flow_status"),
 		enteredSinceLimit: gauge("yativo_card_entered_since_advance_limit",
-			"Customers who have to enter this status without one advancing past it for that to be no chance, by the share that usually drops out.", "flow_status"),
+			"The number of yativo_card_entered_since_advance_customers, from which on chance does not explain it, by the share that usually drops out.", "flow_status"),
 		missedSignUps: gauge("yativo_card_missed_signups",
 			"How long nobody has signed up."+missed),
 		missedSignUpsLimit: gauge("yativo_card_missed_signups_limit",
-			"Nobody signs up:"+limit),
+			"The number of yativo_card_missed_signups"+limit),
 		missedChanges: gauge("yativo_card_missed_changes",
 			"How long the list of customers has not changed: no sign-up, no move, no other balance."+missed),
 		missedChangesLimit: gauge("yativo_card_missed_changes_limit",
-			"The list does not change:"+limit),
+			"The number of yativo_card_missed_changes"+limit),
 		cohort: gauge("yativo_card_cohort_customers",
 			"Customers who entered this status 4 to 24 hours ago."+cohort, "flow_status"),
 		cohortWaiting: gauge("yativo_card_cohort_waiting_customers",
