@@ -193,7 +193,7 @@ func (r *Refresher) walkBalances(ctx context.Context) (balanceOutcome, error) {
 	start := time.Now()
 	err := r.walk(limited, true)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded) && worthWithoutBalances(err):
 		return balancesFailed, &apiclient.Error{
 			Op: op, Reason: apiclient.ReasonTimeout,
 			Detail: fmt.Sprintf("not done within %s; either balances are slow and need longer intervals (EXPORTER_BALANCE_INTERVAL, EXPORTER_MAX_STALENESS), "+

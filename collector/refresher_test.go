@@ -384,6 +384,31 @@ func TestBalancesThatAreTooSlow(t *testing.T) {
 	})
 }
 
+// Repeats that outlast the time for a walk with balances are no reason for more
+// requests, where the quota is used up.
+func TestUsedUpQuotaIsNotAskedForAWalkWithoutBalances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 87, Quota: -1})
+		r := newRig(t, api, func(s *settings) {
+			s.refresher.RefreshInterval, s.refresher.BalanceInterval = 5*time.Second, 5*time.Second
+			s.client.RefreshInterval = 5 * time.Second
+			s.client.Random = func() float64 { return 1 } // the longest waits: 5.25 s for four tries
+		})
+		r.refresh()
+		wait(5 * time.Second)
+		api.ResetRequests()
+		api.InjectFault(sandbox.Status(429).On(sandbox.CustomersEndpoint))
+		r.refresh()
+		r.want("yativo_up", "", 0)
+		if got := r.failures(); got["rate_limited"] != 1 || len(got) != 1 {
+			t.Errorf("failures %v, want one rate_limited", got)
+		}
+		if got := len(api.Requests()); got > 4 {
+			t.Errorf("%d requests, want at most 4", got)
+		}
+	})
+}
+
 func TestBalancesNotIncluded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Customers: 250, Quota: -1})
