@@ -200,6 +200,9 @@ func (r *Refresher) walkBalances(ctx context.Context) (balanceOutcome, error) {
 				"or YATIVO_RATE_LIMIT and YATIVO_RATE_RESERVE allow too few requests for so many customers", limit),
 		}
 	case err != nil:
+		if apiErr, ok := errors.AsType[*apiclient.Error](err); ok {
+			err = apiErr // says more than that its repeats were given up
+		}
 		return balancesFailed, err
 	case r.balances.At.Before(start) && r.customers.Total > 0:
 		return balancesRead, &apiclient.Error{

@@ -406,6 +406,9 @@ func TestUsedUpQuotaIsNotAskedForAWalkWithoutBalances(t *testing.T) {
 		if got := len(api.Requests()); got > 4 {
 			t.Errorf("%d requests, want at most 4", got)
 		}
+		if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], `: the key's quota is used up"`) {
+			t.Errorf("logged %q", lines)
+		}
 	})
 }
 
