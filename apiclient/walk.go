@@ -161,8 +161,10 @@ func (p *prefetch) fetch(number int) {
 		case p.slots <- struct{}{}:
 			defer func() { <-p.slots }()
 			page, err := p.client.page(p.ctx, number, p.options.Balances, sending)
-			if err != nil && !isRejected(err) {
-				p.cancel(err) // whoever waits for quota waits in vain
+			// Whoever waits for quota waits in vain. The page that opened the breaker
+			// says more than one that met it open, and may be a moment later.
+			if err != nil && !isRejected(err) && ReasonOf(err) != ReasonBreakerOpen {
+				p.cancel(err)
 			}
 			result <- fetched{page, err}
 		case <-p.ctx.Done():
