@@ -35,6 +35,7 @@ func RunbookHTML(links Links) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	p := runbookPage{links, regexp.MustCompile(`YativoCard\w+`)}
 	var b bytes.Buffer
 	b.WriteString("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><style>" + runbookStyle +
 		"</style><meta name=\"viewport\" content=\"width=device-width\"><title>Runbook</title></head><body>\n")
@@ -50,14 +51,14 @@ func RunbookHTML(links Links) ([]byte, error) {
 		switch {
 		case text == "":
 		case isItem:
-			b.WriteString("<li>" + links.inline(item, links.Prometheus) + "</li>\n")
+			b.WriteString("<li>" + p.inline(item, links.Prometheus) + "</li>\n")
 		case strings.HasPrefix(text, "# "):
-			b.WriteString("<h1>" + html.EscapeString(text[2:]) + "</h1>\n" + links.contents(string(markdown)))
+			b.WriteString("<h1>" + html.EscapeString(text[2:]) + "</h1>\n" + p.contents(string(markdown)))
 		case strings.HasPrefix(text, "## "):
 			name := html.EscapeString(text[3:])
 			b.WriteString("<h2 id=\"" + strings.ToLower(name) + "\"><a id=\"" + name + "\"></a>" + name + "</h2>\n<p>The alert says: <q>" + html.EscapeString(said[text[3:]]) + "</q></p>\n")
 		default:
-			b.WriteString("<p>" + links.inline(text, "") + "</p>\n")
+			b.WriteString("<p>" + p.inline(text, "") + "</p>\n")
 		}
 	}
 	b.WriteString("</body></html>\n")
@@ -67,24 +68,31 @@ func RunbookHTML(links Links) ([]byte, error) {
 // summaries are the words of each alert, with a gap where a value stands.
 func summaries() (map[string]string, error) {
 	rules, err := files.ReadFile("rules.yml.tmpl")
-	said := map[string]string{}
+	said, gap := map[string]string{}, regexp.MustCompile(`{{.*?}}`)
 	for _, found := range regexp.MustCompile(`(?s)- alert: (\w+)\n.*?summary: >-\n +([^\n]+)`).FindAllStringSubmatch(string(rules), -1) {
-		said[found[1]] = regexp.MustCompile(`{{.*?}}`).ReplaceAllString(found[2], "…")
+		said[found[1]] = gap.ReplaceAllString(found[2], "…")
 	}
 	return said, err
 }
 
+// runbookPage renders pieces of the runbook.
+type runbookPage struct {
+	Links
+
+	alertName *regexp.Regexp
+}
+
 // contents lists the sections, and what else leads on.
-func (l Links) contents(markdown string) string {
+func (p runbookPage) contents(markdown string) string {
 	var b strings.Builder
 	b.WriteString("<nav>")
 	for _, section := range strings.Split(markdown, "\n## ")[1:] {
 		name, _, _ := strings.Cut(section, "\n")
-		b.WriteString(linkAlerts(html.EscapeString(name)))
+		b.WriteString(p.linkAlerts(html.EscapeString(name)))
 	}
-	if l.Grafana != "" {
+	if p.Grafana != "" {
 		for _, name := range []string{"onboarding", "balances", "exporter"} {
-			b.WriteString(link(strings.TrimSuffix(l.Grafana, "/")+"/d/yativo-card-"+name, "Dashboard: "+name))
+			b.WriteString(link(strings.TrimSuffix(p.Grafana, "/")+"/d/yativo-card-"+name, "Dashboard: "+name))
 		}
 	}
 	return b.String() + "</nav>\n"
@@ -92,12 +100,12 @@ func (l Links) contents(markdown string) string {
 
 // inline renders what the runbook uses within a line: code, and outside of it
 // bold and the names of alerts. Code is a query where Prometheus is given.
-func (l Links) inline(text, prometheus string) string {
+func (p runbookPage) inline(text, prometheus string) string {
 	var b strings.Builder
 	for i, code := range strings.Split(text, "`") {
 		escaped := html.EscapeString(code)
 		if i%2 == 0 {
-			for j, bold := range strings.Split(linkAlerts(escaped), "**") {
+			for j, bold := range strings.Split(p.linkAlerts(escaped), "**") {
 				if j%2 == 1 {
 					bold = "<strong>" + bold + "</strong>"
 				}
@@ -106,8 +114,8 @@ func (l Links) inline(text, prometheus string) string {
 			continue
 		}
 		target := ""
-		if query, isList := strings.CutPrefix(code, "/stalled"); isList && l.Stalled != "" {
-			target = l.Stalled + strings.TrimSuffix(query, "?flow_status=…")
+		if query, isList := strings.CutPrefix(code, "/stalled"); isList && p.Stalled != "" {
+			target = p.Stalled + strings.TrimSuffix(query, "?flow_status=…")
 		} else if prometheus != "" {
 			target = strings.TrimSuffix(prometheus, "/") + "/graph?g0.tab=1&g0.expr=" + url.QueryEscape(code)
 		}
@@ -117,8 +125,8 @@ func (l Links) inline(text, prometheus string) string {
 }
 
 // linkAlerts lets each name of an alert lead to its section.
-func linkAlerts(escaped string) string {
-	return regexp.MustCompile(`YativoCard\w+`).ReplaceAllStringFunc(escaped, func(name string) string {
+func (p runbookPage) linkAlerts(escaped string) string {
+	return p.alertName.ReplaceAllStringFunc(escaped, func(name string) string {
 		return link("#"+strings.ToLower(name), name)
 	})
 }

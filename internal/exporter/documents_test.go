@@ -20,20 +20,11 @@ import (
 	"yativo-card-exporter/internal/config"
 	"yativo-card-exporter/internal/onboarding"
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
-// readDocument returns the text of a document.
-func readDocument(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func TestReadmeBeginsWithTheTwoCommands(t *testing.T) {
-	_, block, _ := strings.Cut(readDocument(t, "../../README.md"), "```sh\n")
+	_, block, _ := strings.Cut(testutil.ReadFile(t, "../../README.md"), "```sh\n")
 	block, _, _ = strings.Cut(block, "```")
 	var commands []string
 	for line := range strings.Lines(block) {
@@ -152,7 +143,7 @@ func labelsOf(f *dto.MetricFamily) []string {
 // code says. Set DOCS=write in the environment to write them.
 func compareRows(t *testing.T, path string, want []string) {
 	t.Helper()
-	text := readDocument(t, path)
+	text := testutil.ReadFile(t, path)
 	header := regexp.MustCompile(`(?m)^\|(---\|)+\n`).FindStringIndex(text)
 	if header == nil {
 		t.Fatalf("%s has no table", path)

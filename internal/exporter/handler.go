@@ -65,9 +65,7 @@ func (s *site) handler(access access) http.Handler {
 	mux.Handle("GET /metrics", s.metrics)
 	mux.HandleFunc("GET /runbook", func(w http.ResponseWriter, _ *http.Request) { writePage(w, s.runbook) })
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
-		// Where quota is short a request may be held back for minutes, and a
-		// restart would only ask for more.
-		if !s.refresher.IsTurning() && !s.client.WaitsForQuota() {
+		if s.isHalted() {
 			answer(w, http.StatusServiceUnavailable, "The process is alive, but its refreshes have come to a halt; the log may say where. Restart it.\n")
 			return
 		}

@@ -54,7 +54,7 @@ func (s *site) health() health {
 	}
 	last := recent[len(recent)-1]
 	switch {
-	case !s.refresher.IsTurning() && !s.client.WaitsForQuota():
+	case s.isHalted():
 		h.Sentence = "Refreshes have come to a halt; the log may say where. Restart the exporter."
 	case !last.Up:
 		past := lastCause(recent)
@@ -70,6 +70,12 @@ func (s *site) health() health {
 		return health{State: "OK", Sentence: "The customers were read " + span(time.Since(s.refresher.Stalled().At)) + " ago."}
 	}
 	return h
+}
+
+// isHalted reports whether refreshes have come to a halt. Where quota is short a
+// request may be held back for minutes, and a restart would only ask for more.
+func (s *site) isHalted() bool {
+	return !s.refresher.IsTurning() && !s.client.WaitsForQuota()
 }
 
 // waiting adds that requests are held back, if they are.

@@ -41,8 +41,7 @@ type barPart struct{ From, Width float64 }
 func (s *site) servePage(access access) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		n := readNumbers(s.registry)
-		recent := slices.Clone(s.refresher.RecentRefreshes())
-		slices.Reverse(recent)
+		recent := s.refresher.RecentRefreshes()
 		rows := n.rows()
 		if report := s.refresher.Stalled(); report != nil {
 			for i, status := range onboarding.Statuses() {
@@ -50,12 +49,13 @@ func (s *site) servePage(access access) http.HandlerFunc {
 			}
 		}
 		page := statusPage{
-			numbers: n, Health: s.health(), Rows: rows, Refreshes: recent,
+			numbers: n, Health: s.health(), Rows: rows, Refreshes: slices.Clone(recent),
 			Private: access.allowed(r), Settings: s.config.Settings, Version: s.version,
 			Uptime: span(time.Since(s.started)),
 		}
+		slices.Reverse(page.Refreshes)
 		if len(recent) > 0 {
-			page.Cause = lastCause(s.refresher.RecentRefreshes())
+			page.Cause = lastCause(recent)
 		}
 		s.render(w, "status", page)
 	}

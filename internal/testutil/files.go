@@ -6,6 +6,16 @@ import (
 	"testing"
 )
 
+// ReadFile returns what a file holds.
+func ReadFile(tb testing.TB, path string) string {
+	tb.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(text)
+}
+
 // ReadFolder maps the names of all files below a folder to what they hold.
 func ReadFolder(tb testing.TB, folder string) map[string]string {
 	tb.Helper()

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v2"
 
 	"yativo-card-exporter/alerts"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // vmalert learns which alerts fire an evaluation or two after it found out. A page
@@ -21,7 +22,7 @@ import (
 func TestAnOutageLeavesNoTicketOnALateRuler(t *testing.T) {
 	t.Parallel()
 	var tests ruleTests
-	if err := yaml.UnmarshalStrict([]byte(readFile(t, filepath.Join(alertsFolder, "exporter_data_test.yml"))), &tests); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(testutil.ReadFile(t, filepath.Join(alertsFolder, "exporter_data_test.yml"))), &tests); err != nil {
 		t.Fatal(err)
 	}
 	tests.Tests = slices.DeleteFunc(tests.Tests, func(test ruleTest) bool { return test.Name != "an outage of an hour leaves no ticket behind" })

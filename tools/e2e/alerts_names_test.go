@@ -3,13 +3,13 @@
 package e2e_test
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // labelValues are the values of each label of a metric, or of all metrics.
@@ -57,13 +57,13 @@ func TestAlertsNameOnlyWhatIsExposed(t *testing.T) {
 	}
 
 	var runbook []string
-	for i, code := range strings.Split(readFile(t, alertsFolder+"/runbook.md"), "`") {
+	for i, code := range strings.Split(testutil.ReadFile(t, alertsFolder+"/runbook.md"), "`") {
 		if i%2 == 1 {
 			runbook = append(runbook, code)
 		}
 	}
-	templates := readFile(t, alertsFolder+"/templates/yativo-card.tmpl")
-	config := readFile(t, alertsFolder+"/alertmanager.yml")
+	templates := testutil.ReadFile(t, alertsFolder+"/templates/yativo-card.tmpl")
+	config := testutil.ReadFile(t, alertsFolder+"/alertmanager.yml")
 
 	checked := 0
 	selector := regexp.MustCompile(`(?:^|[^\w:.])((?:\w+:)?(?:yativo_(?:card|exporter|api|up)|process_)\w*(?::\w+)?)(?:\{([^}]*)\})?`)
@@ -107,13 +107,4 @@ func TestAlertsNameOnlyWhatIsExposed(t *testing.T) {
 			}
 		}
 	}
-}
-
-func readFile(t *testing.T, path string) string {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
 }
