@@ -21,8 +21,8 @@ the OTP (20 %), before KYC (20 %), in KYC (30 %) and at the questionnaire (25 %)
 some take many times as long. Review is automatic (10 minutes, at any hour), mixed (70 % automatic, the rest people), by
 weekday reviewers (45 minutes of work, weekdays 9 to 18), or a daily batch (weekdays at 17:00). What is lost in an
 outage comes after the cure. Programs have run for six weeks before something happens, and for four before a healthy
-quarter of 13 weeks is counted. A list that is too long for the API's quota of 30 requests a minute is walked as
-slowly as that demands.
+quarter of 13 weeks is counted. The list is walked every minute, from 200 a day on every 5 minutes, and one that is too
+long for the API's quota of 30 requests a minute as slowly as that demands.
 `
 
 // Report is the document that says what the cells brought.

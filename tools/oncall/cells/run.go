@@ -117,7 +117,7 @@ func (c Cell) run(ctx context.Context, content []byte, seed uint64) (_ Outcome, 
 	// No rule looks further back than two weeks.
 	recorder := judge.NewRecorder(rules, model.At(max(0, c.From-2*week)), spans(c.PrometheusAway))
 	err = drive.Run(drive.Config{
-		Customers: customers, Length: program.Length, Thresholds: thresholds(),
+		Customers: customers, Length: program.Length, Thresholds: thresholds(), RefreshInterval: c.refreshInterval(),
 		IdleWalk: 5 * time.Minute, KeepActive: time.Hour, KeepDropOuts: c.keepDropOuts(), KeepFrom: c.keepFrom(),
 		Frozen: spans(c.Frozen), Away: spans(c.ExporterAway), RestartEvery: c.RestartEvery, StateFolder: folder,
 		Step: recorder.Step, StepEvery: judge.Step,
@@ -142,6 +142,15 @@ func thresholds() onboarding.Thresholds {
 		}
 	}
 	return t
+}
+
+// refreshInterval is the time from walk to walk: a large program reads its list
+// seldom, since that is long.
+func (c Cell) refreshInterval() time.Duration {
+	if c.Program.SignUpsPerDay >= 200 {
+		return 5 * time.Minute
+	}
+	return time.Minute
 }
 
 // keepDropOuts is how long drop-outs stay in the list: longer than any silence,

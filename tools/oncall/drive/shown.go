@@ -2,7 +2,6 @@ package drive
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -72,12 +71,6 @@ func (s *Shown) waiting(status onboarding.Status, one Emit) {
 	one("yativo_card_abandoned_customers", float64(s.Report.Abandoned[status]), "flow_status", label)
 	if oldest := s.Report.OldestEntry[status]; !oldest.IsZero() {
 		one("yativo_card_oldest_entry_timestamp_seconds", float64(oldest.Unix()), "flow_status", label)
-	}
-	age := s.Report.TimeInStatus[status]
-	one("yativo_card_time_in_status_seconds_count", float64(age.Count), "flow_status", label)
-	for bound, count := range age.Buckets {
-		one("yativo_card_time_in_status_seconds_bucket", float64(count),
-			"flow_status", label, "le", strconv.FormatFloat(bound, 'g', -1, 64))
 	}
 }
 
