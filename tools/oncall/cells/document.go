@@ -12,8 +12,8 @@ import (
 const preface = `# What to expect of the alerts
 
 Written by ` + "`make oncall`" + `, which plays card programs for months, drives the exporter's own tracker over
-them and judges what it shows by the shipped rules, with Prometheus' own engine every 5 minutes. Find the rows of
-a program like yours. Nothing here was measured at a real program.
+them and judges what it shows by the shipped rules, with Prometheus' own engine every 5 minutes, in a healthy quarter
+every 10. Find the rows of a program like yours. Nothing here was measured at a real program.
 
 **The model.** Customers sign up by chance, most at 15:00, few at night, at weekends 30 % fewer. They leave for good at
 the OTP (20 %), before KYC (20 %), in KYC (30 %) and at the questionnaire (25 %); "few" and "many" drop-outs are 10 % and

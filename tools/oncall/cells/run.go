@@ -3,9 +3,6 @@ package cells
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -26,58 +23,53 @@ type Result struct {
 // RunAll runs every seed of every cell against the rules of a rule file, as many
 // at a time as there are processors, and calls done after each cell. If ctx ends
 // it returns what has been run by then: the quick ones are first.
-func RunAll(ctx context.Context, rules []byte, cells []Cell, done func(Result)) ([]Result, error) {
+func RunAll(ctx context.Context, content []byte, cells []Cell, done func(Result)) ([]Result, error) {
+	rules, err := judge.Parse(content, "yativo-card.onboarding")
+	if err != nil {
+		return nil, err
+	}
 	cells = slices.Clone(cells)
 	slices.SortStableFunc(cells, func(a, b Cell) int {
 		return cmp.Compare(a.Program.SignUpsPerDay*a.Program.Length.Hours(), b.Program.SignUpsPerDay*b.Program.Length.Hours())
 	})
 	results := make([]Result, len(cells))
-	type job struct{ cell, seed int }
-	jobs := make(chan job)
-	problems := make(chan error, runtime.GOMAXPROCS(0))
-	left := make([]int, len(cells))
 	for i, c := range cells {
 		results[i] = Result{Cell: c}
-		left[i] = c.Seeds
 	}
 	var lock sync.Mutex
-	var workers sync.WaitGroup
+	brought := func(cell int, o Outcome) {
+		lock.Lock()
+		defer lock.Unlock()
+		r := &results[cell]
+		if r.Outcomes = append(r.Outcomes, o); len(r.Outcomes) == r.Cell.Seeds {
+			done(*r)
+		}
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	families := make(chan family)
+	problems := make(chan error, runtime.GOMAXPROCS(0))
+	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for j := range jobs {
-				outcome, err := cells[j.cell].run(ctx, rules, uint64(j.seed+1))
-				if err != nil {
-					if ctx.Err() != nil {
-						return
+			for f := range families {
+				if err := f.run(ctx, rules, cells, brought); err != nil {
+					if ctx.Err() == nil {
+						cancel()
+						problems <- err
 					}
-					cancel()
-					problems <- fmt.Errorf("%s, %v a day, %s, seed %d: %w", cells[j.cell].Event,
-						cells[j.cell].Program.SignUpsPerDay, cells[j.cell].Program.Review, j.seed+1, err)
 					return
 				}
-				lock.Lock()
-				results[j.cell].Outcomes = append(results[j.cell].Outcomes, outcome)
-				if left[j.cell]--; left[j.cell] == 0 {
-					done(results[j.cell])
-				}
-				lock.Unlock()
 			}
 		})
 	}
-	for seed := range most(cells) {
-		for i, c := range cells {
-			if seed >= c.Seeds {
-				continue
-			}
-			select {
-			case jobs <- job{i, seed}:
-			case <-ctx.Done():
-			}
+	for _, f := range familiesOf(cells) {
+		select {
+		case families <- f:
+		case <-ctx.Done():
 		}
 	}
-	close(jobs)
+	close(families)
 	workers.Wait()
 	select {
 	case err := <-problems:
@@ -87,42 +79,24 @@ func RunAll(ctx context.Context, rules []byte, cells []Cell, done func(Result)) 
 	}
 }
 
-// most is how many seeds the cell with the most of them has.
-func most(cells []Cell) (seeds int) {
-	for _, c := range cells {
-		seeds = max(seeds, c.Seeds)
-	}
-	return seeds
-}
-
-// run plays, drives and judges one seed.
-func (c Cell) run(ctx context.Context, content []byte, seed uint64) (_ Outcome, err error) {
-	rules, err := judge.Parse(content, "yativo-card.onboarding")
-	if err != nil {
-		return Outcome{}, err
-	}
+// run plays, drives and judges one seed, and spares the past if the seed shares it.
+func (c Cell) run(ctx context.Context, rules *judge.Rules, seed uint64, shared *past) (Outcome, error) {
 	program := c.Program
 	program.Seed = seed
 	customers, err := program.Customers()
 	if err != nil {
 		return Outcome{}, err
 	}
-	folder := ""
-	if len(c.ExporterAway) > 0 || c.RestartEvery > 0 {
-		if folder, err = os.MkdirTemp("", "oncall-"); err != nil {
-			return Outcome{}, err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	}
+	config := c.config(customers)
+	config.KeepFrom, config.Frozen = c.keepFrom(), spans(c.Frozen)
+	config.Away, config.RestartEvery = spans(c.ExporterAway), c.RestartEvery
 	// No rule looks further back than two weeks.
-	recorder := judge.NewRecorder(rules, model.At(max(0, c.From-2*week)), spans(c.PrometheusAway))
-	err = drive.Run(drive.Config{
-		Customers: customers, Length: program.Length, Thresholds: thresholds(), RefreshInterval: c.refreshInterval(),
-		IdleWalk: 5 * time.Minute, KeepActive: time.Hour, KeepDropOuts: c.keepDropOuts(), KeepFrom: c.keepFrom(),
-		Frozen: spans(c.Frozen), Away: spans(c.ExporterAway), RestartEvery: c.RestartEvery, StateFolder: folder,
-		Step: recorder.Step, StepEvery: judge.Step,
-	})
-	if err != nil {
+	recorder := judge.NewRecorder(rules, model.At(max(0, c.From-2*week)), c.step(), spans(c.PrometheusAway))
+	if shared != nil && model.SamePast(customers, shared.customers, model.At(c.pastEnd())) {
+		recorder, config.Past = shared.recorder.Fork(spans(c.PrometheusAway)), shared.drive
+	}
+	config.Step = recorder.Step
+	if err := drive.Run(config); err != nil {
 		return Outcome{}, err
 	}
 	firings, err := recorder.Evaluate(ctx)
@@ -130,6 +104,14 @@ func (c Cell) run(ctx context.Context, content []byte, seed uint64) (_ Outcome, 
 		return Outcome{}, err
 	}
 	return c.outcome(program, reached(customers, c.Through), firings)
+}
+
+// config is what the seeds of all cells of a family have in common.
+func (c Cell) config(customers []model.Customer) drive.Config {
+	return drive.Config{
+		Customers: customers, Length: c.Program.Length, Thresholds: thresholds(), RefreshInterval: c.refreshInterval(),
+		IdleWalk: c.step(), KeepActive: time.Hour, KeepDropOuts: c.keepDropOuts(), StepEvery: c.step(),
+	}
 }
 
 // thresholds are the defaults, but that only wallets stall: no rule reads who is
@@ -151,6 +133,15 @@ func (c Cell) refreshInterval() time.Duration {
 		return 5 * time.Minute
 	}
 	return time.Minute
+}
+
+// step is the time from one evaluation of the rules to the next, and from walk to
+// walk where nothing moves.
+func (c Cell) step() time.Duration {
+	if c.From == learned {
+		return 10 * time.Minute // Quarters take longest, and need not be exact to minutes.
+	}
+	return 5 * time.Minute
 }
 
 // keepDropOuts is how long drop-outs stay in the list: longer than any silence,

@@ -3,9 +3,6 @@
 package drive
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -44,7 +41,10 @@ type Config struct {
 	Frozen       []Span        // the API serves the list of the start
 	Away         []Span        // the exporter does not run
 	RestartEvery time.Duration // 0 is never
-	StateFolder  string        // needed for the exporter to come back
+
+	// Past, if it is set, is a run to go on from. Its Config and what it knows of
+	// Customers must be the same until then.
+	Past *Past
 
 	// Step is called at every multiple of StepEvery with what the exporter shows
 	// then. It may be nil.
@@ -54,31 +54,38 @@ type Config struct {
 	Walked func(at int64, shown *Shown)
 }
 
-// Run runs the exporter from Epoch on. It fails if the state file cannot be
-// used.
+// Run runs the exporter from Epoch on, or from where Past ended.
 func Run(c Config) error {
 	r := newRun(c)
-	if err := r.start(); err != nil {
+	if err := r.begin(); err != nil {
 		return err
 	}
-	for start := r.now; start < r.end; {
-		if back := r.downUntil(start); back > start {
-			if err := r.restart(start, back); err != nil {
-				return err
-			}
-			start = back
-			continue
-		}
-		took := r.walkTime(start)
-		if r.interrupted(start, start+took) {
-			start = r.nextDown(start) // The walk under way is lost.
-			continue
-		}
-		r.walk(start, took)
-		start = r.next(start, took)
+	if err := r.walks(r.end); err != nil {
+		return err
 	}
 	r.steps(r.end)
-	return r.tracker.Close()
+	return r.stop()
+}
+
+// walks walks until a moment.
+func (r *run) walks(until int64) error {
+	for r.now < until {
+		if back := r.downUntil(r.now); back > r.now {
+			if err := r.restart(back); err != nil {
+				return err
+			}
+			r.now = back
+			continue
+		}
+		took := r.walkTime(r.now)
+		if r.interrupted(r.now, r.now+took) {
+			r.now = r.nextDown(r.now) // The walk under way is lost.
+			continue
+		}
+		r.walk(r.now, took)
+		r.now = r.next(r.now, took)
+	}
+	return nil
 }
 
 // run is a run under way. All times are Unix seconds.
@@ -88,6 +95,9 @@ type run struct {
 	now, end    int64
 	interval    int64
 	tracker     *onboarding.Tracker
+	stops       bool   // it needs a state file, since it goes on later
+	folder      string // of the state file
+	state       []byte // the state file, when the exporter stops
 	shown       *Shown
 	nextStep    int64
 	nextRestart int64
@@ -124,44 +134,12 @@ func newRun(c Config) *run {
 		}
 	}
 	slices.Sort(r.moves)
+	r.stops = c.Past != nil || c.RestartEvery > 0 || len(c.Away) > 0
 	r.nextRestart = r.end
 	if c.RestartEvery > 0 {
 		r.nextRestart = r.now + int64(c.RestartEvery/time.Second)
 	}
 	return r
-}
-
-// start opens a tracker, as the exporter does when it starts.
-func (r *run) start() error {
-	path := ""
-	if r.StateFolder != "" {
-		path = filepath.Join(r.StateFolder, "state.db")
-	} else if len(r.Away) > 0 || r.RestartEvery > 0 {
-		return fmt.Errorf("an exporter that comes back needs a StateFolder: %w", os.ErrInvalid)
-	}
-	families := newFamilies()
-	tracker, err := onboarding.Open(onboarding.Options{
-		Thresholds:      r.Thresholds,
-		RefreshInterval: r.RefreshInterval,
-		Path:            path,
-		Registerer:      families,
-	})
-	if err != nil {
-		return err
-	}
-	r.tracker, r.shown = tracker, &Shown{families: families, Up: true, RefreshInterval: r.RefreshInterval}
-	return nil
-}
-
-// restart stops the exporter and starts it when it comes back.
-func (r *run) restart(stop, back int64) error {
-	if err := r.tracker.Close(); err != nil {
-		return err
-	}
-	r.steps(stop)
-	r.shown = &Shown{}
-	r.steps(back)
-	return r.start()
 }
 
 // downUntil is when the exporter runs again if it stops at a moment, and that

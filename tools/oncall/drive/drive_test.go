@@ -1,6 +1,7 @@
 package drive_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -106,5 +107,35 @@ func TestShortcutsChangeNoReading(t *testing.T) {
 	}
 	if last := want[len(want)-1]; last["yativo_card_last_advance_timestamp_seconds flow_status kyc_initiated"] < float64(model.At(19*day)) {
 		t.Errorf("nobody got through after the outage: %v", last)
+	}
+}
+
+// Runs that share a past show what each shows alone.
+func TestGoingOnFromAPastChangesNoReading(t *testing.T) {
+	p := model.Program{Seed: 4, SignUpsPerDay: 20, Review: model.Mixed, DropOut: model.MidDropOut(), Length: 3 * week}
+	past, err := drive.Until(config(t, p), model.At(16*day-3*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Events = []model.Event{{Kind: model.ReviewOutage, Start: 16 * day, End: 18 * day, Share: 1}}
+	whole := config(t, p)
+	rest := whole
+	rest.Past, rest.Away = past, []drive.Span{{Start: model.At(19 * day), End: model.At(19*day + time.Hour)}}
+	whole.Away = rest.Away
+	want, got := map[int64]map[string]float64{}, map[int64]map[string]float64{}
+	whole.Step = func(at int64, shown *drive.Shown) { want[at] = reading(shown) }
+	rest.Step = func(at int64, shown *drive.Shown) { got[at] = reading(shown) }
+	for _, c := range []drive.Config{whole, rest} {
+		if err := drive.Run(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if first := model.At(16*day - 2*time.Hour); got[first] == nil || len(got) > 6*288 {
+		t.Errorf("%d steps, %v at first", len(got), got[first])
+	}
+	for at, readings := range got {
+		if !maps.Equal(readings, want[at]) {
+			t.Fatalf("at %s: %v, and %v in one run", time.Unix(at, 0), readings, want[at])
+		}
 	}
 }

@@ -23,7 +23,7 @@ func (r *Recorder) Evaluate(ctx context.Context) ([]Firing, error) {
 	for i, run := range r.runs {
 		var ofRun []Firing
 		for _, rule := range r.rules.rules {
-			query, err := engine.NewRangeQuery(ctx, r.memory, nil, rule.Expr, time.Unix(run.Start, 0), time.Unix(run.End, 0), Step)
+			query, err := engine.NewRangeQuery(ctx, r.memory, nil, rule.Expr, time.Unix(run.Start, 0), time.Unix(run.End, 0), r.step)
 			if err != nil {
 				return nil, fmt.Errorf("%s%s: %w", rule.Record, rule.Alert, err)
 			}
@@ -35,7 +35,7 @@ func (r *Recorder) Evaluate(ctx context.Context) ([]Firing, error) {
 				if rule.Record != "" {
 					r.record(rule, found, run.End*1000)
 				} else {
-					ofRun = append(ofRun, fire(rule, found, time.Unix(run.End, 0))...)
+					ofRun = append(ofRun, fire(rule, found, time.Unix(run.End, 0), r.step)...)
 				}
 			}
 			query.Close()
@@ -63,7 +63,7 @@ func (r *Recorder) record(rule rule, found promql.Series, end int64) {
 	rule.labels.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
 	l := b.Labels()
 	s := r.memory.get(l.String(), func() labels.Labels { return l })
-	step := Step.Milliseconds()
+	step := r.step.Milliseconds()
 	for i, p := range found.Floats {
 		s.append(p.T, p.F)
 		if next := p.T + step; next <= end && (i+1 == len(found.Floats) || found.Floats[i+1].T > next) {
@@ -75,7 +75,7 @@ func (r *Recorder) record(rule rule, found promql.Series, end int64) {
 // fire tells when an alert fired whose expression brought a series, as
 // Prometheus does: after it was there for as long as for says, until it was
 // missing for as long as keep_firing_for says.
-func fire(rule rule, found promql.Series, end time.Time) (firings []Firing) {
+func fire(rule rule, found promql.Series, end time.Time, step time.Duration) (firings []Firing) {
 	hold, keep := time.Duration(rule.For), time.Duration(rule.KeepFiringFor)
 	b := labels.NewBuilder(found.Metric).Del(prommodel.MetricNameLabel)
 	rule.labels.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
@@ -90,12 +90,12 @@ func fire(rule rule, found promql.Series, end time.Time) (firings []Firing) {
 	}
 	for _, p := range found.Floats {
 		at := time.UnixMilli(p.T)
-		if missing := last.Add(Step); !since.IsZero() && at.After(missing) {
+		if missing := last.Add(step); !since.IsZero() && at.After(missing) {
 			// It was missing at the steps from then to before this one.
 			resolved := missing
 			if firing {
 				for resolved.Before(at) && resolved.Sub(missing) < keep {
-					resolved = resolved.Add(Step)
+					resolved = resolved.Add(step)
 				}
 			}
 			if resolved.Before(at) {
@@ -110,9 +110,9 @@ func fire(rule rule, found promql.Series, end time.Time) (firings []Firing) {
 			firings = append(firings, Firing{Alert: rule.Alert, Labels: l, Start: at})
 		}
 	}
-	resolved := last.Add(Step)
-	for held := last.Add(Step + keep); resolved.Before(held); {
-		resolved = resolved.Add(Step)
+	resolved := last.Add(step)
+	for held := last.Add(step + keep); resolved.Before(held); {
+		resolved = resolved.Add(step)
 	}
 	if firing && !resolved.After(end) {
 		over(resolved)

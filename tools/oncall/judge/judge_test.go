@@ -2,7 +2,6 @@ package judge
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +17,10 @@ import (
 	"yativo-card-exporter/tools/oncall/model"
 )
 
-const day = 24 * time.Hour
+const (
+	day  = 24 * time.Hour
+	step = 5 * time.Minute
+)
 
 // recorded is a month of a program with an outage, of which little more than the
 // last day is kept: step by step it takes long.
@@ -43,11 +45,11 @@ func recorded(t *testing.T) *Recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	recorder := NewRecorder(shipped, model.At(35*day+16*time.Hour), nil)
+	recorder := NewRecorder(shipped, model.At(35*day+16*time.Hour), step, nil)
 	err = drive.Run(drive.Config{
 		Customers: customers, Length: program.Length, Thresholds: onboarding.DefaultThresholds(),
-		IdleWalk: 5 * time.Minute, KeepActive: 3 * day, Step: recorder.Step, StepEvery: Step,
-		Away: []drive.Span{{Start: model.At(36*day + 3*time.Hour), End: model.At(36*day + 4*time.Hour)}}, StateFolder: t.TempDir(),
+		IdleWalk: 5 * time.Minute, KeepActive: 3 * day, Step: recorder.Step, StepEvery: step,
+		Away: []drive.Span{{Start: model.At(36*day + 3*time.Hour), End: model.At(36*day + 4*time.Hour)}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -59,15 +61,12 @@ func recorded(t *testing.T) *Recorder {
 // they bring if all are evaluated at one step before the next.
 func TestAllAtOnceIsStepByStep(t *testing.T) {
 	recorder := recorded(t)
-	byStep := newMemory()
-	*byStep = *recorder.memory
-	byStep.byName, byStep.byKey = maps.Clone(byStep.byName), maps.Clone(byStep.byKey)
+	byStep := recorder.Fork(nil)
 	got, err := recorder.Evaluate(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	recorder.memory = byStep
-	want := evaluateByStep(t, recorder)
+	want := evaluateByStep(t, byStep)
 	same := func(a, b Firing) bool {
 		return a.Alert == b.Alert && labels.Equal(a.Labels, b.Labels) && a.Start.Equal(b.Start) && a.End.Equal(b.End)
 	}
@@ -86,7 +85,7 @@ func evaluateByStep(t *testing.T, recorder *Recorder) (firings []Firing) {
 	}
 	alerts := map[string]*alert{}
 	run := recorder.runs[0]
-	for at := time.Unix(run.Start, 0); at.Unix() <= run.End; at = at.Add(Step) {
+	for at := time.Unix(run.Start, 0); at.Unix() <= run.End; at = at.Add(step) {
 		for _, rule := range recorder.rules.rules {
 			query, err := engine.NewInstantQuery(t.Context(), recorder.memory, nil, rule.Expr, at)
 			if err != nil {
@@ -100,7 +99,7 @@ func evaluateByStep(t *testing.T, recorder *Recorder) (firings []Firing) {
 			for _, s := range vector {
 				if rule.Record != "" {
 					one := promql.Series{Metric: s.Metric, Floats: []promql.FPoint{{T: s.T, F: s.F}}}
-					recorder.record(rule, one, s.T+Step.Milliseconds())
+					recorder.record(rule, one, s.T+step.Milliseconds())
 					continue
 				}
 				key := rule.Alert + rule.labels.String() + s.Metric.String()

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,24 +13,29 @@ import (
 	"yativo-card-exporter/tools/oncall/drive"
 )
 
-// Step is the time from one evaluation of the rules to the next.
-const Step = 5 * time.Minute
-
 // Recorder keeps what the exporter shows, as far as rules read it: it is
 // Prometheus' scraping.
 type Recorder struct {
 	rules  *Rules
 	memory *memory
-	from   int64        // Unix seconds; nothing is kept from before
+	from   int64 // Unix seconds; nothing is kept from before
+	step   time.Duration
 	away   []drive.Span // Prometheus does not run
 	runs   []drive.Span // stretches in which it does, by their first and last step
 	key    strings.Builder
 }
 
 // NewRecorder records from a moment on, in Unix seconds, but for the times when
-// Prometheus is away.
-func NewRecorder(rules *Rules, from int64, away []drive.Span) *Recorder {
-	return &Recorder{rules: rules, memory: newMemory(), from: from, away: away}
+// Prometheus is away. It scrapes, and evaluates the rules, once a step.
+func NewRecorder(rules *Rules, from int64, step time.Duration, away []drive.Span) *Recorder {
+	return &Recorder{rules: rules, memory: newMemory(), from: from, step: step, away: away}
+}
+
+// Fork is a recorder that goes on from what this one holds.
+func (r *Recorder) Fork(away []drive.Span) *Recorder {
+	f := NewRecorder(r.rules, r.from, r.step, away)
+	f.runs, f.memory = slices.Clone(r.runs), r.memory.clone()
+	return f
 }
 
 // Step takes the samples of a step; it is what drive.Config.Step expects.
@@ -42,7 +48,7 @@ func (r *Recorder) Step(at int64, shown *drive.Shown) {
 			return
 		}
 	}
-	if n := len(r.runs); n > 0 && at-r.runs[n-1].End <= int64(Step/time.Second) {
+	if n := len(r.runs); n > 0 && at-r.runs[n-1].End <= int64(r.step/time.Second) {
 		r.runs[n-1].End = at
 	} else {
 		r.runs = append(r.runs, drive.Span{Start: at, End: at})

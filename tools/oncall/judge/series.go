@@ -22,6 +22,7 @@ type memory struct {
 }
 
 type series struct {
+	key     string
 	labels  labels.Labels
 	samples []sample
 }
@@ -35,12 +36,24 @@ func newMemory() *memory {
 	return &memory{byName: map[string][]*series{}, byKey: map[string]*series{}}
 }
 
+// clone copies the series.
+func (m *memory) clone() *memory {
+	c := newMemory()
+	for name, all := range m.byName {
+		for _, s := range all {
+			copied := &series{s.key, s.labels, slices.Clone(s.samples)}
+			c.byKey[s.key], c.byName[name] = copied, append(c.byName[name], copied)
+		}
+	}
+	return c
+}
+
 // get returns the series with these labels, a new one if there is none.
 func (m *memory) get(key string, fresh func() labels.Labels) *series {
 	if s := m.byKey[key]; s != nil {
 		return s
 	}
-	s := &series{labels: fresh()}
+	s := &series{key: key, labels: fresh()}
 	m.byKey[key] = s
 	name := s.labels.Get(prommodel.MetricNameLabel)
 	m.byName[name] = append(m.byName[name], s)
@@ -81,7 +94,7 @@ func (q *querier) Select(_ context.Context, sorted bool, _ *storage.SelectHints,
 			from := sort.Search(len(s.samples), func(i int) bool { return s.samples[i].at >= q.start })
 			to := sort.Search(len(s.samples), func(i int) bool { return s.samples[i].at > q.end })
 			if from < to {
-				set.series = append(set.series, &series{s.labels, s.samples[from:to]})
+				set.series = append(set.series, &series{s.key, s.labels, s.samples[from:to]})
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sort"
 	"strconv"
 	"time"
 
@@ -54,6 +55,21 @@ func (p Program) Customers() ([]Customer, error) {
 	}
 	slices.SortStableFunc(customers, func(a, b Customer) int { return cmp.Compare(a.Moves[0].At, b.Moves[0].At) })
 	return customers, nil
+}
+
+// SamePast reports whether the same has happened to two programs before a moment,
+// in Unix seconds.
+func SamePast(a, b []Customer, moment int64) bool {
+	before := func(m Move) bool { return m.At < moment }
+	past := func(customers []Customer) []Customer {
+		return customers[:sort.Search(len(customers), func(i int) bool { return !before(customers[i].Moves[0]) })]
+	}
+	moves := func(c Customer) []Move {
+		return c.Moves[:sort.Search(len(c.Moves), func(i int) bool { return !before(c.Moves[i]) })]
+	}
+	return slices.EqualFunc(past(a), past(b), func(x, y Customer) bool {
+		return x.ID == y.ID && x.Created == y.Created && slices.Equal(moves(x), moves(y))
+	})
 }
 
 // WorkingTime is how much of the time between two moments, in Unix seconds,

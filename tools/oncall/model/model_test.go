@@ -137,6 +137,9 @@ func TestAnOutageHoldsApprovalsBackUntilItsCure(t *testing.T) {
 	if a, b := len(reached(broken, onboarding.OTPVerified)), len(reached(healthy, onboarding.OTPVerified)); a != b {
 		t.Errorf("%d got past the OTP, %d without the outage", a, b)
 	}
+	if !model.SamePast(broken, healthy, model.At(15*day)) || model.SamePast(broken, healthy, model.At(16*day)) {
+		t.Error("the outage changed the past, or nothing")
+	}
 	p.Events[0].Share = 0.5
 	half := within(reached(play(t, p), onboarding.KYCCompleted), 15*day, 16*day)
 	near(t, "approvals where half are lost", float64(half), float64(within(usual, 15*day, 16*day))/2, 0.3)
