@@ -48,20 +48,28 @@ func All() []Cell {
 }
 
 func healthy() (all []Cell) {
-	for _, signUps := range []float64{1, 2, 5, 20, 200, 2000} {
-		for _, review := range model.Reviews() {
-			for drop, shares := range map[string]model.DropOut{"few": model.LowDropOut(), "usual": model.MidDropOut(), "many": model.HighDropOut()} {
-				if drop != "usual" && signUps != 20 {
-					continue
-				}
-				c := Cell{
-					Table: "A healthy quarter", Event: drop + " drop-outs", Program: program(signUps, review, learned+quarter),
-					Seeds: seeds(signUps), From: learned,
-					Limits: []Limit{atMost("pages a quarter", 0.3, pages), atMost("tickets a quarter", 2, tickets)},
-				}
-				c.Program.DropOut = shares
-				all = append(all, c)
-			}
+	add := func(event string, p model.Program) {
+		all = append(all, Cell{
+			Table: "A healthy quarter", Event: event, Program: p, Seeds: seeds(p.SignUpsPerDay), From: learned,
+			Limits: []Limit{atMost("pages a quarter", 0.3, pages), atMost("tickets a quarter", 2, tickets)},
+		})
+	}
+	for _, review := range model.Reviews() {
+		for _, signUps := range []float64{1, 2, 5, 20, 200, 2000} {
+			add("usual drop-outs", program(signUps, review, learned+quarter))
+		}
+		for event, shares := range map[string]model.DropOut{"few drop-outs": model.LowDropOut(), "many drop-outs": model.HighDropOut()} {
+			p := program(20, review, learned+quarter)
+			p.DropOut = shares
+			add(event, p)
+		}
+	}
+	for _, signUps := range []float64{2, 20, 200} {
+		add("usual drop-outs", program(signUps, model.TwoBatches, learned+quarter))
+		for _, review := range []model.Review{model.Automatic, model.Weekdays} {
+			p := program(signUps, review, learned+quarter)
+			p.Newsletter = true
+			add("a weekly newsletter", p)
 		}
 	}
 	return all

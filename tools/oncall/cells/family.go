@@ -108,8 +108,11 @@ func (c Cell) past(rules *judge.Rules, seed uint64) (*past, error) {
 		return nil, err
 	}
 	recorder := judge.NewRecorder(rules, model.At(c.pastEnd()-2*week), c.step(), nil)
-	config := c.config(customers)
-	config.Length, config.Step = program.Length, recorder.Step
+	config, err := c.config(program, customers)
+	if err != nil {
+		return nil, err
+	}
+	config.Step = recorder.Step
 	ran, err := drive.Until(config, model.At(program.Length-longestWalk))
 	return &past{customers, ran, recorder}, err
 }

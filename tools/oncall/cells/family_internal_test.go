@@ -21,8 +21,9 @@ func TestSharingAPastChangesNoOutcome(t *testing.T) {
 		}
 		return results
 	}
-	short, long := outage(20, model.Automatic, tuesday10, day), outage(20, model.Automatic, friday18, 2*day)
-	long.ExporterAway = []Stretch{{friday18 + 3*time.Hour, friday18 + 4*time.Hour}}
+	const tuesday, friday = tuesday10 - 2*week, friday18 - 2*week
+	short, long := outage(20, model.Automatic, tuesday, day), outage(20, model.Automatic, friday, 2*day)
+	long.ExporterAway = []Stretch{{friday + 3*time.Hour, friday + 4*time.Hour}}
 	short.Seeds, long.Seeds = 1, 1
 	if n := len(familiesOf([]Cell{short, long})); n != 1 {
 		t.Errorf("%d families", n)

@@ -87,7 +87,10 @@ func (c Cell) run(ctx context.Context, rules *judge.Rules, seed uint64, shared *
 	if err != nil {
 		return Outcome{}, err
 	}
-	config := c.config(customers)
+	config, err := c.config(program, customers)
+	if err != nil {
+		return Outcome{}, err
+	}
 	config.KeepFrom, config.Frozen = c.keepFrom(), spans(c.Frozen)
 	config.Away, config.RestartEvery = spans(c.ExporterAway), c.RestartEvery
 	// No rule looks further back than two weeks.
@@ -107,11 +110,12 @@ func (c Cell) run(ctx context.Context, rules *judge.Rules, seed uint64, shared *
 }
 
 // config is what the seeds of all cells of a family have in common.
-func (c Cell) config(customers []model.Customer) drive.Config {
+func (c Cell) config(program model.Program, customers []model.Customer) (drive.Config, error) {
+	spent, err := program.Spending(customers)
 	return drive.Config{
-		Customers: customers, Length: c.Program.Length, Thresholds: thresholds(), RefreshInterval: c.refreshInterval(),
+		Customers: customers, Length: program.Length, Thresholds: thresholds(), RefreshInterval: c.refreshInterval(), Spent: spent,
 		IdleWalk: c.step(), KeepActive: time.Hour, KeepDropOuts: c.keepDropOuts(), StepEvery: c.step(),
-	}
+	}, err
 }
 
 // thresholds are the defaults, but that only wallets stall: no rule reads who is

@@ -32,6 +32,8 @@ type Config struct {
 	// IdleWalk is how long walks that would find nothing new are left out; 0
 	// walks always.
 	IdleWalk time.Duration
+	// Spent returns whether a balance differs between two moments; nil is never.
+	Spent func(from, to int64) bool
 	// KeepActive and KeepDropOuts are for how long after their last move
 	// customers stay in the list, so that a walk stays short; 0 is for good.
 	// Those who moved at or after KeepFrom, if that is set, and wait stay for good.

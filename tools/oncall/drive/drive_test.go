@@ -113,12 +113,19 @@ func TestShortcutsChangeNoReading(t *testing.T) {
 // Runs that share a past show what each shows alone.
 func TestGoingOnFromAPastChangesNoReading(t *testing.T) {
 	p := model.Program{Seed: 4, SignUpsPerDay: 20, Review: model.Mixed, DropOut: model.MidDropOut(), Length: 3 * week}
-	past, err := drive.Until(config(t, p), model.At(16*day-3*time.Hour))
+	before := config(t, p)
+	spent, err := p.Spending(before.Customers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before.Spent = spent
+	past, err := drive.Until(before, model.At(16*day-3*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Events = []model.Event{{Kind: model.ReviewOutage, Start: 16 * day, End: 18 * day, Share: 1}}
 	whole := config(t, p)
+	whole.Spent = spent
 	rest := whole
 	rest.Past, rest.Away = past, []drive.Span{{Start: model.At(19 * day), End: model.At(19*day + time.Hour)}}
 	whole.Away = rest.Away

@@ -55,6 +55,9 @@ func (r *run) walk(start, took int64) {
 			ID: row.customer.ID, Status: status, CreatedAt: time.Unix(row.customer.Created, 0),
 		})
 	}
+	if r.Spent != nil && r.lastWalk != 0 && r.Spent(r.view(r.lastWalk), r.view(start)) {
+		w.BalancesDiffer()
+	}
 	end := start + took
 	r.steps(end)
 	report := w.Commit(time.Unix(end, 0), true)

@@ -54,6 +54,17 @@ func (c *calendar) busy(at int64) float64 {
 // busiest is the most that busy returns.
 const busiest = 1.9 * 1.12
 
+// newsletter is how much more than without a weekly newsletter customers sign up
+// at a moment: half of the week's do on its day.
+func (c *calendar) newsletter(at int64) float64 {
+	if c.local(at).Weekday() == time.Wednesday {
+		return newsletterDay
+	}
+	return 3.5 / (7 - 1.12)
+}
+
+const newsletterDay = 3.5 / 1.12
+
 // work is the moment at which people who begin at a moment have worked for so
 // many seconds.
 func (c *calendar) work(at int64, seconds float64) int64 {
@@ -72,12 +83,14 @@ func (c *calendar) work(at int64, seconds float64) int64 {
 	}
 }
 
-// batch is the next daily batch at or after a moment.
-func (c *calendar) batch(at int64) int64 {
+// batch is the next batch at or after a moment; they run at hours of a workday.
+func (c *calendar) batch(at int64, hours ...int) int64 {
 	for t := c.local(at); ; t = time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, c.zone) {
-		runs := time.Date(t.Year(), t.Month(), t.Day(), 17, 0, 0, 0, c.zone).Unix()
-		if runs >= at && c.open(t) {
-			return runs
+		for _, hour := range hours {
+			runs := time.Date(t.Year(), t.Month(), t.Day(), hour, 0, 0, 0, c.zone).Unix()
+			if runs >= at && c.open(t) {
+				return runs
+			}
 		}
 	}
 }

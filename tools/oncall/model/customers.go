@@ -22,6 +22,8 @@ const (
 	customerStream = 1000
 	// reKYCCustomerStream is added to a customer's own stream for the second KYC.
 	reKYCCustomerStream = 1 << 40
+	// spendingStream is added to the number of a reading of balances.
+	spendingStream = 1 << 41
 )
 
 // player makes the customers of a program.
@@ -87,6 +89,9 @@ func (p Program) WorkingTime(from, to int64) (time.Duration, error) {
 func (g *player) signUps() (moments []int64) {
 	chance := rand.New(rand.NewPCG(g.program.Seed, signUpStream))
 	most := busiest
+	if g.program.Newsletter {
+		most *= newsletterDay
+	}
 	for _, e := range g.program.Events {
 		most *= e.mostSignUps(g.end)
 	}
@@ -97,6 +102,9 @@ func (g *player) signUps() (moments []int64) {
 			return moments
 		}
 		rate := g.calendar.busy(int64(at))
+		if g.program.Newsletter {
+			rate *= g.calendar.newsletter(int64(at))
+		}
 		for _, e := range g.program.Events {
 			rate *= e.signUps(int64(at))
 		}
@@ -167,7 +175,9 @@ func (g *player) review(chance *rand.Rand) func(from int64) int64 {
 	case Weekdays:
 		return byPeople
 	case DailyBatch:
-		return g.calendar.batch
+		return func(from int64) int64 { return g.calendar.batch(from, 17) }
+	case TwoBatches:
+		return func(from int64) int64 { return g.calendar.batch(from, 11, 16) }
 	case Mixed:
 		return func(from int64) int64 {
 			if chance.Float64() < 0.7 {

@@ -172,6 +172,38 @@ func TestEventsOfSignUps(t *testing.T) {
 	}
 }
 
+func TestNewsletter(t *testing.T) {
+	p := model.Program{Seed: 1, SignUpsPerDay: 200, Newsletter: true, Review: model.TwoBatches, DropOut: model.MidDropOut(), Length: 2 * week}
+	customers := play(t, p)
+	signedUp := reached(customers, onboarding.OTPRequested)
+	near(t, "sign-ups of a week", float64(within(signedUp, 0, week)), 1400, 0.1)
+	near(t, "sign-ups of the day", float64(within(signedUp, 2*day-time.Hour, 3*day-time.Hour)), 700, 0.1)
+	if runs := slices.Compact(reached(customers, onboarding.KYCCompleted)); len(runs) != 2*5*2 {
+		t.Errorf("%d batches in ten weekdays", len(runs))
+	}
+}
+
+func TestSpending(t *testing.T) {
+	p := model.Program{Seed: 1, SignUpsPerDay: 2, Review: model.Automatic, DropOut: model.MidDropOut(), Length: 8 * week}
+	customers := play(t, p)
+	spent, err := p.Spending(customers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	days := func(from, to time.Duration) (readings int) {
+		for at := from; at < to; at += 5 * time.Minute {
+			if spent(model.At(at), model.At(at+5*time.Minute)) {
+				readings++
+			}
+		}
+		return readings
+	}
+	near(t, "readings that differ in a week", float64(days(6*week, 7*week)), 0.336*2*45.5*1.5*7, 0.25)
+	if n := days(0, day); n > 3 || !spent(model.At(5*week), model.At(6*week)) || spent(model.At(5*week), model.At(5*week)) {
+		t.Errorf("%d on the first day, or a week without", n)
+	}
+}
+
 func TestImportReKYCAndBackOffice(t *testing.T) {
 	customers := play(t, model.Program{
 		Seed: 2, SignUpsPerDay: 20, Review: model.Automatic, DropOut: model.MidDropOut(), Length: 6 * week,

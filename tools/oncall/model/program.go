@@ -20,9 +20,10 @@ const (
 	Mixed      Review = "mixed"             // 70 % automatic, the rest people
 	Weekdays   Review = "weekday reviewers" // weekdays from 9 to 18, local time
 	DailyBatch Review = "daily batch"       // weekdays at 17:00, local time
+	TwoBatches Review = "two batches a day" // weekdays at 11:00 and 16:00, local time
 )
 
-// Reviews lists every kind.
+// Reviews lists the usual kinds.
 func Reviews() []Review { return []Review{Automatic, Mixed, Weekdays, DailyBatch} }
 
 // DropOut holds the shares of customers who stop for good at each of the first
@@ -42,6 +43,7 @@ func HighDropOut() DropOut { return DropOut{.5, .5, .5, .5} }
 type Program struct {
 	Seed          uint64
 	SignUpsPerDay float64 // on average over the week
+	Newsletter    bool    // half of the week's sign-ups come on its Wednesday
 	Review        Review
 	DropOut       DropOut
 	Length        time.Duration
