@@ -1,10 +1,6 @@
 package apiclient
 
-import (
-	"bytes"
-
-	"github.com/cockroachdb/apd/v3"
-)
+import "github.com/cockroachdb/apd/v3"
 
 const (
 	// maxAmountExponent bounds the decimal exponent of an amount, and
@@ -30,9 +26,6 @@ func parseAmount(number []byte) (Amount, bool) {
 		return Amount{}, false
 	}
 	var a Amount
-	if a.Known = setPlain(&a.Value, number); a.Known {
-		return a, true
-	}
 	if _, _, err := a.Value.SetString(string(number)); err != nil || a.Value.Form != apd.Finite {
 		return Amount{}, false
 	}
@@ -47,28 +40,4 @@ func parseAmount(number []byte) (Amount, bool) {
 	}
 	a.Known = true
 	return a, true
-}
-
-// setPlain reads a number of few digits and perhaps a point, as nearly all are,
-// without the text of its own that the library makes.
-func setPlain(to *apd.Decimal, number []byte) bool {
-	digits := bytes.TrimPrefix(number, []byte("-"))
-	if len(digits) > 19 { // which fit a uint64
-		return false
-	}
-	var coefficient uint64
-	exponent := int32(0)
-	for i, c := range digits {
-		switch {
-		case c == '.':
-			exponent = int32(i + 1 - len(digits))
-		case c >= '0' && c <= '9':
-			coefficient = coefficient*10 + uint64(c-'0')
-		default:
-			return false
-		}
-	}
-	to.Negative, to.Exponent = len(digits) < len(number), exponent
-	to.Coeff.SetUint64(coefficient)
-	return true
 }

@@ -1,7 +1,6 @@
 package apiclient
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,37 +27,40 @@ func newBreaker(o Options, m *metrics, onOpen func()) *breaker {
 		// The callback runs under the breaker's lock: it must not ask the
 		// breaker anything.
 		OnStateChange: func(_ string, from, to gobreaker.State) {
-			m.breakerState.now.Store(int32(to))
+			m.breakerState.Store(int32(to))
 			m.breakerTransitions.WithLabelValues(stateLabel(to)).Inc()
 			o.Logger.Debug("the circuit breaker changed", "from", stateLabel(from), "to", stateLabel(to))
 			if to == gobreaker.StateOpen {
 				onOpen()
 			}
 		},
-		IsSuccessful: isSuccessful,
-		IsExcluded:   isExcluded,
+		IsExcluded: func(verdict error) bool { return errors.Is(verdict, errTellsNothing) },
 	})}
 }
 
-// isSuccessful reports whether an attempt that ended with err shows a working
-// service: it answered, even if it refused.
-func isSuccessful(err error) bool {
-	apiErr, ok := errors.AsType[*Error](err)
-	return err == nil || ok && slices.Contains([]Reason{ReasonAuth, ReasonForbidden, ReasonClient}, apiErr.Reason)
-}
+// What an attempt tells of the service, for the breaker: nil that it works.
+var (
+	errFailed       = errors.New("the service failed")
+	errTellsNothing = errors.New("the attempt tells nothing of the service")
+)
 
-// isExcluded reports whether an attempt that ended with err tells neither that
-// the service is up nor that it is down: the caller gave up, or the quota is
-// used up, which is waited for in front of the breaker. Nor does one tell more
-// that failed together with another.
-func isExcluded(err error) bool {
-	if _, ok := errors.AsType[sameFailure](err); ok {
-		return true
+// judge says what an attempt that ended with err tells, if failuresBefore were
+// counted when it began. A service that refuses works. Nothing tells a caller
+// that gave up, or a quota that is used up, which is waited for in front of the
+// breaker. Nor does one tell more that was in flight when another one's failure
+// was counted: one event, such as a connection that drops under many requests,
+// counts once.
+func (b *breaker) judge(err error, failuresBefore uint64) error {
+	apiErr, ok := errors.AsType[*Error](err)
+	switch {
+	case err == nil, ok && slices.Contains([]Reason{ReasonAuth, ReasonForbidden, ReasonClient}, apiErr.Reason):
+		return nil
+	case !ok, apiErr.Reason == ReasonRateLimited, !b.failures.CompareAndSwap(failuresBefore, failuresBefore+1):
+		return errTellsNothing
+	default:
+		b.cause.Store(err.Error())
+		return errFailed
 	}
-	if apiErr, ok := errors.AsType[*Error](err); ok {
-		return apiErr.Reason == ReasonRateLimited
-	}
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // isOpen reports whether the breaker lets nothing through now, so that nobody
@@ -68,28 +70,14 @@ func (b *breaker) isOpen() bool { return b.cb.State() == gobreaker.StateOpen }
 
 func (b *breaker) isClosed() bool { return b.cb.State() == gobreaker.StateClosed }
 
-// sameFailure is the error of an attempt that was in flight when another one's
-// failure was counted. One event, such as a connection that drops under many
-// requests, counts once.
-type sameFailure struct{ error }
-
 // do runs one attempt. The error is the attempt's own, or a rejection.
-func (b *breaker) do(attempt func() error) error {
+func (b *breaker) do(attempt func() error) (err error) {
 	failuresBefore := b.failures.Load()
-	_, err := b.cb.Execute(func() (struct{}, error) {
-		err := attempt()
-		isFailure := !isSuccessful(err) && !isExcluded(err)
-		if isFailure && !b.failures.CompareAndSwap(failuresBefore, failuresBefore+1) {
-			err = sameFailure{err}
-		} else if isFailure {
-			b.cause.Store(err.Error())
-		}
-		return struct{}{}, err
+	_, verdict := b.cb.Execute(func() (struct{}, error) {
+		err = attempt()
+		return struct{}{}, b.judge(err, failuresBefore)
 	})
-	if same, ok := errors.AsType[sameFailure](err); ok {
-		return same.error
-	}
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+	if errors.Is(verdict, gobreaker.ErrOpenState) || errors.Is(verdict, gobreaker.ErrTooManyRequests) {
 		return b.reject()
 	}
 	return err

@@ -1,6 +1,7 @@
 package apiclient
 
 import (
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"context"
@@ -9,13 +10,14 @@ import (
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 )
 
 const (
-	// maxTries is one request and three repeats.
-	maxTries = 4
+	// maxTries is one request and three repeats. The first waits for firstWait,
+	// each later one twice as long as the one before, and all half as long more or
+	// less by chance.
+	maxTries  = 4
+	firstWait = 500 * time.Millisecond
 	// maxBody caps an answer, after decompression: a hundred times a page of
 	// 100 customers.
 	maxBody = 8 << 20
@@ -25,12 +27,15 @@ const (
 	maxErrorBodyWait = time.Second
 )
 
-// request is one kind of call: how to make its HTTP request, anew for each
-// attempt, and how to read its answer.
+// request is one call: what its HTTP request says, in each attempt, and how to
+// read its answer.
 type request struct {
 	op       string
 	endpoint endpoint
-	build    func(ctx context.Context) (*http.Request, error)
+	url      string
+	token    string // of a GET
+	payload  []byte // of a POST, which carries no token
+	sending  func() // is called when the request may go out, if it is set
 	decode   func(body io.Reader) error
 }
 
@@ -38,72 +43,53 @@ type request struct {
 // is open nothing is repeated.
 func (c *Client) call(ctx context.Context, r request) error {
 	var last *Error // of the latest attempt that nobody cut off
-	attempt := func() (struct{}, error) {
+	for try, interval := 1, firstWait; ; try, interval = try+1, 2*interval {
 		err := c.attempt(ctx, r)
-		if apiErr, ok := errors.AsType[*Error](err); ok {
-			if last != nil && apiErr.Reason == ReasonBreakerOpen {
-				err = last // what opened the breaker says more than that it is open
-			} else {
-				last = apiErr
-			}
+		if err == nil {
+			return nil
 		}
-		if err != nil && !c.mayRepeat(err) {
-			err = backoff.Permanent(err)
+		apiErr, ok := errors.AsType[*Error](err)
+		// What opened the breaker says more than that it is open.
+		if ok && (last == nil || apiErr.Reason != ReasonBreakerOpen) {
+			last = apiErr
+			last.Op = r.op
 		}
-		return struct{}{}, err
+		if !ok || ctx.Err() != nil {
+			return givenUp(ctx, last)
+		}
+		if try == maxTries || !c.mayRepeat(last.Reason) {
+			return last
+		}
+		wait := time.Duration((0.5 + c.options.Random()) * float64(interval))
+		c.metrics.retries.WithLabelValues(string(last.Reason)).Inc()
+		c.options.Logger.Debug("will repeat the request", "request", r.op, "reason", last.Reason, "in", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return givenUp(ctx, last)
+		}
 	}
-	_, err := backoff.Retry(ctx, attempt,
-		backoff.WithBackOff(&jittered{
-			ExponentialBackOff: backoff.ExponentialBackOff{InitialInterval: 500 * time.Millisecond, Multiplier: 2, MaxInterval: 10 * time.Second},
-			random:             c.options.Random,
-		}),
-		backoff.WithMaxTries(maxTries),
-		backoff.WithMaxElapsedTime(0),
-		backoff.WithNotify(func(err error, wait time.Duration) {
-			c.metrics.retries.WithLabelValues(string(ReasonOf(err))).Inc()
-			c.options.Logger.Debug("will repeat the request", "request", r.op, "reason", ReasonOf(err), "in", wait)
-		}),
-	)
-	if last != nil {
-		last.Op = r.op
-	}
-	switch {
-	case ctx.Err() == nil && err != nil && last != nil:
-		return last
-	case ctx.Err() != nil && last != nil:
-		return fmt.Errorf("%w; given up: %w", last, ctx.Err())
-	case ctx.Err() != nil:
+}
+
+// givenUp is the error of a call whose context ended, after what went wrong
+// before, if anything did.
+func givenUp(ctx context.Context, last *Error) error {
+	if last == nil {
 		return ctx.Err()
-	default:
-		return err
 	}
-}
-
-// jittered is a backoff whose waits are between half and one and a half times
-// as long, by a source of randomness of its own: the library's is global.
-type jittered struct {
-	backoff.ExponentialBackOff
-	random func() float64
-}
-
-func (j *jittered) NextBackOff() time.Duration {
-	return time.Duration((0.5 + j.random()) * float64(j.ExponentialBackOff.NextBackOff()))
+	return fmt.Errorf("%w; given up: %w", last, ctx.Err())
 }
 
 // mayRepeat reports whether a failed attempt is worth another one. A 429 is:
 // the rate limiter makes the wait that it asks for. A wait that is longer than a
 // refresh interval is left to the next refresh, so that this one can report why.
 // While the breaker probes, the one request that it lets through is all.
-func (c *Client) mayRepeat(err error) bool {
-	apiErr, ok := errors.AsType[*Error](err)
-	if !ok || !c.breaker.isClosed() {
-		return false
-	}
-	switch apiErr.Reason {
+func (c *Client) mayRepeat(failed Reason) bool {
+	switch failed {
 	case ReasonNetwork, ReasonTimeout:
-		return true
+		return c.breaker.isClosed()
 	case ReasonServer, ReasonRateLimited:
-		return !c.limiter.isPausedBeyondInterval(time.Now())
+		return c.breaker.isClosed() && !c.limiter.isPausedBeyondInterval()
 	default:
 		return false
 	}
@@ -127,16 +113,16 @@ func (c *Client) attempt(ctx context.Context, r request) error {
 func (c *Client) send(caller context.Context, r request, permit *permit) (err error) {
 	ctx, cancel := context.WithTimeout(caller, c.options.Timeout)
 	defer cancel()
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	req, err := r.build(withoutReplays(ctx, giveUp))
+	req, err := c.httpRequest(ctx, r)
 	if err != nil {
 		return &Error{Reason: ReasonClient, Detail: "the request cannot be made", Hint: HintPaths}
 	}
-	ctx, waitsForProxy := withProxyWait(req.Context(), proxyOf(c.options.Transport, req))
-	req = req.WithContext(ctx)
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", c.options.UserAgent)
+	if r.sending != nil {
+		r.sending()
+	}
+	watch := watchExchange(req, c.options.Transport)
+	defer watch.giveUp(nil)
+	req = req.WithContext(watch.ctx)
 
 	start, status := time.Now(), 0
 	defer func() {
@@ -150,10 +136,10 @@ func (c *Client) send(caller context.Context, r request, permit *permit) (err er
 
 	resp, err := c.options.Transport.RoundTrip(req)
 	if err != nil {
-		if errors.Is(context.Cause(ctx), errReplay) {
+		if errors.Is(context.Cause(watch.ctx), errReplay) {
 			err = errReplay // and not what the transport makes of its own closed connection
 		}
-		return transportError(err, waitsForProxy.Load())
+		return transportError(err, watch.atProxy.Load())
 	}
 	defer resp.Body.Close()
 	status = resp.StatusCode
@@ -161,7 +147,7 @@ func (c *Client) send(caller context.Context, r request, permit *permit) (err er
 	if status < 200 || status > 299 {
 		return c.refusal(resp, cancel)
 	}
-	body := &cappedBody{r: resp.Body, left: maxBody}
+	body := &bodyReader{Reader: http.MaxBytesReader(nil, resp.Body, maxBody)}
 	if err := r.decode(body); err != nil {
 		if body.err != nil {
 			return bodyError(body.err)
@@ -170,6 +156,25 @@ func (c *Client) send(caller context.Context, r request, permit *permit) (err er
 		return err
 	}
 	return nil
+}
+
+func (c *Client) httpRequest(ctx context.Context, r request) (*http.Request, error) {
+	method := http.MethodGet
+	if r.payload != nil {
+		method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(ctx, method, r.url, bytes.NewReader(r.payload))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", c.options.UserAgent)
+	if r.payload != nil {
+		req.Header.Set("Content-Type", "application/json")
+	} else {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	return req, nil
 }
 
 // observeQuota learns the API's quota from an answer, and says once if it tells
@@ -187,13 +192,13 @@ func (c *Client) observeQuota(h http.Header, permit *permit) {
 // it asks for a wait. The status is enough: the end of the body is not waited
 // for.
 func (c *Client) refusal(resp *http.Response, cancel context.CancelFunc) *Error {
-	body := parseErrorBody(readAtOnce(resp.Body, cancel))
+	origin, seconds := parseErrorBody(readAtOnce(resp.Body, cancel))
 	now := time.Now()
-	wait := retryAfter(resp.StatusCode, resp.Header, body.retryAfter, now)
+	wait := retryAfter(resp.StatusCode, resp.Header, seconds, now)
 	if wait > 0 {
 		c.limiter.pause(wait, now)
 	}
-	return statusError(resp.StatusCode, body.origin, wait > 0)
+	return statusError(resp.StatusCode, origin, wait > 0)
 }
 
 // readAtOnce reads what there is of a body, up to maxErrorBody and for at most
@@ -205,24 +210,15 @@ func readAtOnce(body io.Reader, cancel context.CancelFunc) []byte {
 	return read
 }
 
-// errTooLarge is what a cappedBody returns at its cap.
-var errTooLarge = errors.New("body too large")
-
-// cappedBody reads at most left bytes and remembers the error that ended it,
-// so that a broken connection can be told from broken JSON.
-type cappedBody struct {
-	r    io.Reader
-	left int64
-	err  error
+// bodyReader remembers the error that ended a body, so that a broken connection
+// can be told from broken JSON.
+type bodyReader struct {
+	io.Reader
+	err error
 }
 
-func (b *cappedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		b.err = errTooLarge
-		return 0, b.err
-	}
-	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		b.err = err
 	}
@@ -230,9 +226,12 @@ func (b *cappedBody) Read(p []byte) (int, error) {
 }
 
 func bodyError(err error) *Error {
-	var corrupt flate.CorruptInputError
+	var (
+		corrupt  flate.CorruptInputError
+		tooLarge *http.MaxBytesError
+	)
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.As(err, &tooLarge):
 		return badResponse("the answer is larger than %d MiB, far beyond a page of customers", maxBody>>20)
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt):
 		return badResponse("the answer's compression is broken")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -50,120 +49,98 @@ type Client struct {
 	// Its transport is used alone, without an http.Client: a redirect is an answer
 	// like any other, and a wrong one, and the token must not follow it to another
 	// host.
-	options      Options
-	customersURL string
-	tokenURL     string
-
-	connections *connections
-	tokens      tokenSource
-	limiter     *rateLimiter
-	breaker     *breaker
-	metrics     *metrics
-	oddQuota    atomic.Bool // the quota was told in an unknown way
+	options        Options
+	limiter        *rateLimiter
+	breaker        *breaker
+	metrics        *metrics
+	token          tokenSource
+	connectedSince atomic.Pointer[time.Time] // no idle connection is older
+	oddQuota       atomic.Bool               // the quota was told in an unknown way
 }
 
 // New makes a client and registers its metrics. It sends nothing.
 func New(o Options) *Client {
 	m := newMetrics(o.Registerer)
-	connections := &connections{transport: o.Transport, since: time.Now()}
-	c := &Client{
-		options:      o,
-		customersURL: o.BaseURL.JoinPath("card-issuer/customers").String(),
-		tokenURL:     o.BaseURL.JoinPath(o.TokenPath).String(),
-		limiter:      newRateLimiter(o, m),
-		connections:  connections,
-		breaker:      newBreaker(o, m, connections.drop),
-		metrics:      m,
-	}
-	if o.AccessToken.IsSet() {
-		c.tokens = staticToken{o.AccessToken}
-	} else {
-		c.tokens = newMintedToken(o.APIKey, o.APISecret, m, c.mintToken)
-	}
+	c := &Client{options: o, metrics: m, limiter: newRateLimiter(o, m)}
+	c.breaker = newBreaker(o, m, c.dropConnections)
+	c.token = tokenSource{client: c, minting: make(chan struct{}, 1)}
+	c.dropConnections()
 	return c
 }
 
 // Page fetches one page, counted from 1, with or without balances. Its error is
 // an [*Error], or wraps ctx's own.
 func (c *Client) Page(ctx context.Context, number int, balances bool) (*Page, error) {
-	return c.page(ctx, number, balances, func() {})
+	return c.fetch(ctx, query{number: number, balances: balances})
 }
 
-// page fetches one page, and calls sending whenever its request may go out.
-func (c *Client) page(ctx context.Context, number int, balances bool, sending func()) (page *Page, err error) {
-	err = c.list(ctx, number, balances, nil, sending, func(body io.Reader) (err error) {
-		page, err = decodePage(body, balances)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	page.Number = number
-	return page, nil
+// query says which page is wanted.
+type query struct {
+	number   int
+	balances bool
+	status   string    // the one to list alone, or "" for all
+	sending  func()    // is called when the request may go out, if it is set
+	copyTo   io.Writer // takes the answer too, if it is set
 }
 
-// list asks for a page and decodes the answer. It calls sending whenever its
-// request may go out.
-func (c *Client) list(ctx context.Context, number int, balances bool, filter url.Values, sending func(), decode func(body io.Reader) error) error {
-	c.connections.dropIfOld(time.Now())
-	query := url.Values{
-		"page":             {strconv.Itoa(number)},
-		"limit":            {strconv.Itoa(c.options.PageSize)},
-		"include_balances": {strconv.FormatBool(balances)},
+// fetch fetches a page. If the API refuses the token, that is renewed and the
+// page asked for again, once.
+func (c *Client) fetch(ctx context.Context, q query) (*Page, error) {
+	if time.Since(*c.connectedSince.Load()) >= maxConnectionAge {
+		c.dropConnections()
 	}
-	maps.Copy(query, filter)
-	err := c.authorized(ctx, func(token string) error {
-		return c.call(ctx, request{
-			op:       "list card customers, page " + strconv.Itoa(number),
-			endpoint: endpointCustomers,
-			build: func(ctx context.Context) (*http.Request, error) {
-				sending()
-				req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.customersURL+"?"+query.Encode(), nil)
-				if err == nil {
-					req.Header.Set("Authorization", "Bearer "+token)
-				}
-				return req, err
-			},
-			decode: decode,
-		})
-	})
+	var page *Page
+	token, err := c.token.get(ctx, "")
+	if err == nil {
+		page, err = c.fetchWith(ctx, token, q)
+		if apiErr, ok := errors.AsType[*Error](err); ok && apiErr.Status == http.StatusUnauthorized {
+			renewed, renewErr := c.token.get(ctx, token)
+			if renewErr != nil {
+				err = renewErr
+			} else if renewed != token {
+				c.metrics.retries.WithLabelValues(string(ReasonAuth)).Inc()
+				page, err = c.fetchWith(ctx, renewed, q)
+			}
+		}
+	}
 	if apiErr, ok := errors.AsType[*Error](err); ok {
 		apiErr.Advice = c.options.Advice[apiErr.Hint]
 	}
-	return err
+	return page, err
 }
 
-// authorized sends a request with a token. If the API refuses the token, it is
-// renewed and the request repeated, once.
-func (c *Client) authorized(ctx context.Context, send func(token string) error) error {
-	token, err := c.tokens.token(ctx)
-	if err != nil {
-		return err
+func (c *Client) fetchWith(ctx context.Context, token string, q query) (page *Page, err error) {
+	parameters := url.Values{
+		"page":             {strconv.Itoa(q.number)},
+		"limit":            {strconv.Itoa(c.options.PageSize)},
+		"include_balances": {strconv.FormatBool(q.balances)},
 	}
-	err = send(token)
-	if !refused(err) {
-		return err
+	if q.status != "" {
+		parameters.Set("status", q.status)
 	}
-	renewed, renewErr := c.tokens.renew(ctx, token)
-	if renewErr != nil {
-		return renewErr
-	}
-	if renewed == token {
-		return err
-	}
-	c.metrics.retries.WithLabelValues(string(ReasonAuth)).Inc()
-	return send(renewed)
+	address := c.options.BaseURL.JoinPath("card-issuer/customers")
+	address.RawQuery = parameters.Encode()
+	err = c.call(ctx, request{
+		op:       "list card customers, page " + parameters.Get("page"),
+		endpoint: endpointCustomers,
+		url:      address.String(),
+		token:    token,
+		sending:  q.sending,
+		decode: func(body io.Reader) (err error) {
+			if q.copyTo != nil {
+				body = io.TeeReader(body, q.copyTo)
+			}
+			page, err = decodePage(body, q)
+			return err
+		},
+	})
+	return page, err
 }
 
 // WalkRequests is how many page requests a walk takes whose first page this is:
 // a full last page is followed by a look for one more.
 func (c *Client) WalkRequests(first *Page) int {
 	return first.Total/c.rowsPerPage(first) + 1
-}
-
-// Quota returns what the API said last about its own limit, if it is known.
-func (c *Client) Quota() (limit, remaining int, until time.Time, known bool) {
-	return c.limiter.lastQuota()
 }
 
 // QuotaIsOdd reports whether the API told its quota in a way that is not

@@ -14,31 +14,21 @@ const (
 	originElsewhere                    // such as a proxy's or a CDN's web page
 )
 
-// errorBody is what is read of an error's body.
-type errorBody struct {
-	origin     errorOrigin
-	retryAfter float64 // seconds, or 0
-}
-
-// parseErrorBody reads the body of an error. The API's own forms have an error,
-// a message or a success: false.
-func parseErrorBody(raw []byte) errorBody {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return errorBody{}
+// parseErrorBody reads the body of an error, and how many seconds it asks to
+// wait. The API's own forms have an error, a message or a success: false.
+func parseErrorBody(raw []byte) (origin errorOrigin, retryAfter float64) {
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return originUnknown, 0
 	}
-	body := errorBody{origin: originElsewhere}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil {
-		return body
+	var body struct {
+		Error, Message, Success json.RawMessage
+		RetryAfter              json.RawMessage `json:"retry_after"`
 	}
-	for _, name := range []string{"error", "message", "success"} {
-		if _, ok := members[name]; ok {
-			body.origin = originAPI
-		}
+	if json.Unmarshal(raw, &body) != nil || body.Error == nil && body.Message == nil && body.Success == nil {
+		origin = originElsewhere
+	} else {
+		origin = originAPI
 	}
-	if json.Unmarshal(members["retry_after"], &body.retryAfter) != nil {
-		body.retryAfter = 0
-	}
-	return body
+	_ = json.Unmarshal(body.RetryAfter, &retryAfter) // 0 if it is no number
+	return origin, retryAfter
 }

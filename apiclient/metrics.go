@@ -42,7 +42,7 @@ type metrics struct {
 	rateLimitRemaining *prometheus.GaugeVec
 	rateLimitReset     *prometheus.GaugeVec
 	tokenExpiry        *prometheus.GaugeVec
-	breakerState       *stateMetric
+	breakerState       atomic.Int32 // a gobreaker.State; the zero value is closed
 	breakerTransitions *prometheus.CounterVec
 	breakerRejections  prometheus.Counter
 }
@@ -80,8 +80,6 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 			"When the quota of this key resets, as the Yativo API said last, in Unix seconds."),
 		tokenExpiry: gauge("yativo_api_token_expiry_timestamp_seconds",
 			"When the access token in use dies, in Unix seconds; absent for a static token."),
-		breakerState: &stateMetric{desc: prometheus.NewDesc("yativo_api_circuit_breaker_state",
-			"State of the circuit breaker in front of the Yativo API: 1 for the state it is in, else 0.", []string{"state"}, nil)},
 		breakerTransitions: counter("yativo_api_circuit_breaker_transitions_total",
 			"Changes of the circuit breaker's state, by the new state.", "to"),
 		breakerRejections: auto.NewCounter(prometheus.CounterOpts{
@@ -89,7 +87,15 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 			Help: "Requests to the Yativo API that were not sent because the circuit breaker was open.",
 		}),
 	}
-	registerer.MustRegister(m.breakerState)
+	breakerState := prometheus.NewDesc("yativo_api_circuit_breaker_state",
+		"State of the circuit breaker in front of the Yativo API: 1 for the state it is in, else 0.", []string{"state"}, nil)
+	// One-hot, all of it as of one moment.
+	registerer.MustRegister(prometheus.CollectorFunc(func(ch chan<- prometheus.Metric) {
+		now := gobreaker.State(m.breakerState.Load())
+		for _, state := range breakerStates() {
+			ch <- prometheus.MustNewConstMetric(breakerState, prometheus.GaugeValue, map[bool]float64{true: 1}[state == now], stateLabel(state))
+		}
+	}))
 	for _, ep := range []endpoint{endpointCustomers, endpointToken} {
 		m.duration.WithLabelValues(string(ep))
 		for _, code := range []string{"200", "401", "403", "429", "500", "502", "503", "504", codeError} {
@@ -122,27 +128,6 @@ func (m *metrics) observeQuota(q quotaHeaders) {
 	m.rateLimitRemaining.WithLabelValues().Set(float64(q.remaining))
 	if !q.resetAt.IsZero() {
 		m.rateLimitReset.WithLabelValues().Set(float64(q.resetAt.Unix()))
-	}
-}
-
-// stateMetric shows the breaker's state one-hot, all of it as of one moment.
-type stateMetric struct {
-	desc *prometheus.Desc
-	now  atomic.Int32 // a gobreaker.State; the zero value is closed
-}
-
-// Describe implements prometheus.Collector.
-func (s *stateMetric) Describe(ch chan<- *prometheus.Desc) { ch <- s.desc }
-
-// Collect implements prometheus.Collector.
-func (s *stateMetric) Collect(ch chan<- prometheus.Metric) {
-	now := gobreaker.State(s.now.Load())
-	for _, state := range breakerStates() {
-		value := 0.0
-		if state == now {
-			value = 1
-		}
-		ch <- prometheus.MustNewConstMetric(s.desc, prometheus.GaugeValue, value, stateLabel(state))
 	}
 }
 

@@ -49,7 +49,7 @@ type pageData struct {
 // decodePage reads a page. A broken envelope is an error; a broken field is
 // unknown and noted in its row. It asks for syntax that is JSON, but not for
 // valid UTF-8, which one row's name could break for all.
-func decodePage(body io.Reader, withBalances bool) (*Page, error) {
+func decodePage(body io.Reader, q query) (*Page, error) {
 	dec := jsontext.NewDecoder(body, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	if dec.PeekKind() != '{' {
 		return nil, badAnswer("the answer is not a JSON object")
@@ -62,7 +62,7 @@ func decodePage(body io.Reader, withBalances bool) (*Page, error) {
 		// The cause is dropped, because it may quote the answer.
 		return nil, badAnswer("the answer is not JSON, or is cut off")
 	}
-	total, hasTotal := answer.Data.Total.count(maxTotal)
+	total, brokenTotal := answer.Data.Total.count(maxTotal)
 	limit, _ := answer.Data.Limit.count(maxTotal)
 	_, end := dec.ReadToken()
 	switch {
@@ -72,12 +72,12 @@ func decodePage(body io.Reader, withBalances bool) (*Page, error) {
 		return nil, badResponse("the answer goes on after its JSON object")
 	case answer.Data.Customers == nil:
 		return nil, badResponse("the answer has no list data.customers")
-	case !hasTotal:
+	case brokenTotal:
 		return nil, badResponse("the answer's data.total is not a count of customers up to %d", maxTotal)
 	}
 	return &Page{
-		Rows: answer.Data.Customers, Total: total, Limit: limit,
-		Balances: withBalances && answer.Data.BalancesIncluded.kind() != 'f',
+		Number: q.number, Rows: answer.Data.Customers, Total: total, Limit: limit,
+		Balances: q.balances && answer.Data.BalancesIncluded.kind() != 'f',
 	}, nil
 }
 
@@ -157,15 +157,12 @@ func (s scalar) text() []byte {
 	return s[1 : len(s)-1]
 }
 
-// count is a whole number from 0 to most, such as 87 or 87.0. It reports false,
-// and 0, for any other value.
-func (s scalar) count(most int) (n int, ok bool) {
-	if s.kind() != '0' {
-		return 0, false
-	}
+// count is a whole number from 0 to most, such as 87 or 87.0. Any other value is
+// broken, and 0.
+func (s scalar) count(most int) (n int, broken bool) {
 	number, err := strconv.ParseFloat(string(s), 64)
-	if err != nil || number != math.Trunc(number) || number < 0 || number > float64(most) {
-		return 0, false
+	if s.kind() != '0' || err != nil || number != math.Trunc(number) || number < 0 || number > float64(most) {
+		return 0, true
 	}
-	return int(number), true
+	return int(number), false
 }

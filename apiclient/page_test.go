@@ -30,8 +30,8 @@ func TestExamplePage(t *testing.T) {
 		t.Fatalf("page %+v", page)
 	}
 	for i, want := range []string{
-		"69f0bdf29a84752db9cc8ff9 usr_8821 active 2026-04-20T08:00:00Z deployed=2 cards=1 USD true 45.23 true 38.50 true 6.73 realtime broken=0",
-		"6627f3a2c5d4e100123abcde usr_7714 kyc_initiated 2026-04-25T10:00:00Z deployed=1 cards=0  false 0 false 0 false 0 unknown broken=0",
+		"69f0bdf29a84752db9cc8ff9 usr_8821 active 2026-04-20T08:00:00Z deployed=2 cards=1 USD true 45.23 true 38.50 true 6.73 realtime broken=false",
+		"6627f3a2c5d4e100123abcde usr_7714 kyc_initiated 2026-04-25T10:00:00Z deployed=1 cards=0  false 0 false 0 false 0 unknown broken=false",
 	} {
 		if got := describe(&page.Rows[i]); got != want {
 			t.Errorf("row %d is\n%s, want\n%s", i, got, want)
@@ -39,14 +39,16 @@ func TestExamplePage(t *testing.T) {
 	}
 }
 
+var none apiclient.FieldSet // of the fields is broken
+
 func describe(r *apiclient.Row) string {
 	created := ""
 	if !r.CreatedAt.IsZero() {
 		created = r.CreatedAt.UTC().Format(time.RFC3339)
 	}
-	return fmt.Sprintf("%s %s %s %s deployed=%d cards=%d %s %t %s %t %s %t %s %s broken=%d", r.ID, r.ExternalID, r.Status, created,
+	return fmt.Sprintf("%s %s %s %s deployed=%d cards=%d %s %t %s %t %s %t %s %s broken=%t", r.ID, r.ExternalID, r.Status, created,
 		r.SafeDeployed, r.Cards, r.Currency, r.Ledger.Known, r.Ledger.Value.Text('f'), r.Available.Known, r.Available.Value.Text('f'),
-		r.Pending.Known, r.Pending.Value.Text('f'), r.Freshness, r.Broken)
+		r.Pending.Known, r.Pending.Value.Text('f'), r.Freshness, r.Broken != none)
 }
 
 func TestBrokenEnvelope(t *testing.T) {
@@ -119,7 +121,7 @@ func TestEnvelopeIsReadInAnyOrder(t *testing.T) {
 		` { "data" : { "total" : 87 , "customers" : [ ` + row + ` ] , "limit":20 } , "success" : 1 } ` + "\r\n",
 	} {
 		page := newRig(t, nil, func(o *apiclient.Options) { o.Transport = answering(body) }).page()
-		if page.Total != 87 || page.Limit != 20 || !page.Balances || len(page.Rows) != 1 || page.Rows[0].Broken != 0 ||
+		if page.Total != 87 || page.Limit != 20 || !page.Balances || len(page.Rows) != 1 || page.Rows[0].Broken != none ||
 			page.Rows[0].ID != "a" || page.Rows[0].Cards != 2 || page.Rows[0].Status != onboarding.Active {
 			t.Errorf("%s is read as %+v", body, page)
 		}
@@ -155,16 +157,18 @@ func TestBrokenFieldSpoilsOnlyItself(t *testing.T) {
 				api := sandbox.New(sandbox.Options{})
 				api.SetCustomers([]sandbox.Customer{healthy, poisoned, healthy})
 				page := newRig(t, api, nil).page()
-				if len(page.Rows) != 3 || page.Rows[0].Broken != 0 || describe(&page.Rows[2]) != describe(&page.Rows[0]) {
+				if len(page.Rows) != 3 || page.Rows[0].Broken != none || describe(&page.Rows[2]) != describe(&page.Rows[0]) {
 					t.Fatalf("%s: the rows beside are not intact: %+v", value, page.Rows)
 				}
 				got, want := page.Rows[1], page.Rows[0]
-				if !got.Broken.Has(c.field) || got.Broken != 1<<c.field {
-					t.Errorf("%s: broken is %b, want %b", value, got.Broken, 1<<c.field)
+				var alone apiclient.FieldSet
+				alone[c.field] = true
+				if got.Broken != alone {
+					t.Errorf("%s: broken is %t, want %s alone", value, got.Broken, c.field)
 				}
 				blank(&want, c.field)
 				blank2 := got
-				blank2.Broken = 0
+				blank2.Broken = none
 				if describe(&blank2) != describe(&want) {
 					t.Errorf("%s: the row is\n%s, want\n%s", value, describe(&blank2), describe(&want))
 				}
@@ -218,7 +222,7 @@ func TestNullIsNotBroken(t *testing.T) {
 		api := sandbox.New(sandbox.Options{})
 		api.SetCustomers([]sandbox.Customer{c})
 		row := newRig(t, api, nil).page().Rows[0]
-		if row.Broken != 0 || row.Ledger.Known || row.Available.Known || row.Pending.Known || row.Currency != "" || row.Freshness != apiclient.FreshnessUnknown {
+		if row.Broken != none || row.Ledger.Known || row.Available.Known || row.Pending.Known || row.Currency != "" || row.Freshness != apiclient.FreshnessUnknown {
 			t.Errorf("%q: %+v", value, row)
 		}
 	}
@@ -275,7 +279,7 @@ func TestIdentifiers(t *testing.T) {
 	} {
 		body := `{"success":true,"data":{"customers":[` + row + `],"total":1}}`
 		page := newRig(t, nil, func(o *apiclient.Options) { o.Transport = answering(body) }).page()
-		if len(page.Rows) != 1 || page.Rows[0].ID != want || page.Rows[0].Broken.Has(apiclient.FieldCustomerID) != (want == "") {
+		if len(page.Rows) != 1 || page.Rows[0].ID != want || page.Rows[0].Broken[apiclient.FieldCustomerID] != (want == "") {
 			t.Errorf("%s is read as %+v", row, page.Rows)
 		}
 	}
@@ -288,7 +292,7 @@ func TestStringsMayHoldAnything(t *testing.T) {
 		c.Raw = map[string]string{"email": `"` + text + `"`, "next_action": `"` + text + `"`, "external_customer_id": `"` + text + `"`}
 		api := sandbox.New(sandbox.Options{})
 		api.SetCustomers([]sandbox.Customer{c})
-		if row := newRig(t, api, nil).page().Rows[0]; row.Broken != 0 || row.Status != onboarding.Active {
+		if row := newRig(t, api, nil).page().Rows[0]; row.Broken != none || row.Status != onboarding.Active {
 			t.Errorf("%.20q: %+v", text, row)
 		}
 	}
@@ -298,7 +302,7 @@ func TestStringsMayHoldAnything(t *testing.T) {
 func TestRepeatedNames(t *testing.T) {
 	body := `{"success":true,"data":{"customers":[{"flow_status":"x","flow_status":"active","ledger_balance":1,"ledger_balance":"x"}],"total":1}}`
 	row := newRig(t, nil, func(o *apiclient.Options) { o.Transport = answering(body) }).page().Rows[0]
-	if row.Status != onboarding.Active || row.Broken.Has(apiclient.FieldFlowStatus) || !row.Broken.Has(apiclient.FieldLedger) || row.Ledger.Known {
+	if row.Status != onboarding.Active || row.Broken[apiclient.FieldFlowStatus] || !row.Broken[apiclient.FieldLedger] || row.Ledger.Known {
 		t.Errorf("%+v", row)
 	}
 }
@@ -377,7 +381,7 @@ func TestHealthyPopulationHasNothingBroken(t *testing.T) {
 	rows := 0
 	for _, p := range pages {
 		rows += len(p.Rows)
-		if i := slices.IndexFunc(p.Rows, func(r apiclient.Row) bool { return r.Broken != 0 }); i >= 0 {
+		if i := slices.IndexFunc(p.Rows, func(r apiclient.Row) bool { return r.Broken != none }); i >= 0 {
 			t.Errorf("page %d, row %d: %+v", p.Number, i, p.Rows[i])
 		}
 	}
@@ -398,13 +402,13 @@ func TestLabelValues(t *testing.T) {
 	for _, r := range apiclient.Reasons() {
 		reasons = append(reasons, string(r))
 	}
-	for _, f := range apiclient.Freshnesses() {
+	for f := range apiclient.NumFreshness {
 		freshnesses = append(freshnesses, f.String())
 	}
 	for _, diff := range []string{
 		cmp.Diff([]string{"customer_id", "flow_status", "safe_deployed", "cards_count", "created_at", "currency", "ledger_balance", "available_balance", "pending_balance", "balance_freshness"}, fields),
 		cmp.Diff([]string{"auth", "forbidden", "rate_limited", "breaker_open", "timeout", "network", "server", "bad_response", "incomplete", "client"}, reasons),
-		cmp.Diff([]string{"realtime", "on_chain", "unknown"}, freshnesses),
+		cmp.Diff([]string{"unknown", "realtime", "on_chain"}, freshnesses),
 	} {
 		if diff != "" {
 			t.Error(diff)

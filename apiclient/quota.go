@@ -2,6 +2,7 @@ package apiclient
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -118,12 +119,7 @@ func serverTime(h http.Header, now time.Time) time.Time {
 
 // quotaNames lists the headers that tell a quota.
 func quotaNames(h http.Header) []string {
-	var names []string
-	for name := range h {
-		if strings.Contains(name, "Ratelimit") || strings.Contains(name, "Rate-Limit") {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(h)), func(name string) bool {
+		return !strings.Contains(name, "Ratelimit") && !strings.Contains(name, "Rate-Limit")
+	})
 }

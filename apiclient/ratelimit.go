@@ -89,12 +89,10 @@ func (l *rateLimiter) acquire(ctx context.Context) (*permit, error) {
 			return p, nil
 		}
 		wait = min(wait, waitStep)
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 			l.metrics.throttled.WithLabelValues(string(cause)).Add(wait.Seconds())
 		case <-ctx.Done():
-			timer.Stop()
 			return nil, ctx.Err()
 		}
 	}
@@ -209,15 +207,16 @@ func (l *rateLimiter) pause(wait time.Duration, now time.Time) {
 
 // isPausedBeyondInterval reports whether the API asked for a wait that outlasts
 // a refresh interval.
-func (l *rateLimiter) isPausedBeyondInterval(now time.Time) bool {
+func (l *rateLimiter) isPausedBeyondInterval() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.pausedUntil.Sub(now) > l.interval
+	return time.Until(l.pausedUntil) > l.interval
 }
 
-// lastQuota returns the API's limit and what was left of it at its newest
-// answer, and until when that holds.
-func (l *rateLimiter) lastQuota() (limit, remaining int, until time.Time, known bool) {
+// Quota returns what the API said last about its own limit, if it is known, and
+// until when that holds.
+func (c *Client) Quota() (limit, remaining int, until time.Time, known bool) {
+	l := c.limiter
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.quota.limit, l.quota.remaining, l.quota.until, l.quota.limit > 0

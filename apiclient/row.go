@@ -44,16 +44,13 @@ const (
 	FreshnessUnknown Freshness = iota
 	Realtime                   // from card notifications
 	OnChain                    // from a live query: pending is unknown
-	numFreshness
+	NumFreshness
 )
 
 // String returns the API's own name, or "unknown".
 func (f Freshness) String() string {
-	return [numFreshness]string{"unknown", "realtime", "on_chain"}[f]
+	return [NumFreshness]string{"unknown", "realtime", "on_chain"}[f]
 }
-
-// Freshnesses lists every Freshness, so that each is exported from 0.
-func Freshnesses() []Freshness { return []Freshness{Realtime, OnChain, FreshnessUnknown} }
 
 // Field is a field of a row that can be broken.
 type Field uint8
@@ -86,9 +83,4 @@ func (f Field) String() string {
 func (f Field) OfBalance() bool { return f >= FieldCurrency }
 
 // FieldSet is a set of fields.
-type FieldSet uint16
-
-// Has reports whether the set holds f.
-func (s FieldSet) Has(f Field) bool { return s&(1<<f) != 0 }
-
-func (s *FieldSet) add(f Field) { *s |= 1 << f }
+type FieldSet [NumFields]bool

@@ -1,6 +1,7 @@
 package apiclient
 
 import (
+	"bytes"
 	"math"
 	"time"
 
@@ -58,114 +59,95 @@ func (f *rowFields) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 // row turns the fields into a Row. Those that are null until they are known are
 // broken only by another value; the others also if they are null or missing.
 func (f *rowFields) row() (row Row) {
-	var ok bool
-	check := func(field Field) {
-		if !ok {
-			row.Broken.add(field)
-		}
-	}
-	row.ID, ok = f.identifier()
-	check(FieldCustomerID)
+	row.ID = f.identifier()
+	row.Broken[FieldCustomerID] = row.ID == ""
 	if text := f.ExternalID.text(); len(text) <= maxIDBytes {
 		row.ExternalID = string(text)
 	}
-	row.Status, ok = onboarding.ParseStatus(string(f.FlowStatus.text()))
-	check(FieldFlowStatus)
-	if !ok && onboarding.IsUndocumented(f.FlowStatus.text()) {
-		row.StatusName = string(f.FlowStatus.text())
+	status := f.FlowStatus.text()
+	var isDocumented bool
+	row.Status, isDocumented = onboarding.ParseStatus(string(status))
+	row.Broken[FieldFlowStatus] = !isDocumented
+	if !isDocumented && onboarding.IsUndocumented(status) {
+		row.StatusName = string(status)
 	}
 	row.Step, _ = f.Step.count(onboarding.Active.Step())
-	row.SafeDeployed, ok = f.SafeDeployed.deployment()
-	check(FieldSafeDeployed)
-	row.Cards, ok = f.CardsCount.count(math.MaxInt32)
-	check(FieldCardsCount)
-	row.CreatedAt, ok = f.CreatedAt.date()
-	check(FieldCreatedAt)
-	row.Currency, ok = f.Currency.currency()
-	check(FieldCurrency)
-	row.Ledger, ok = f.Ledger.amount()
-	check(FieldLedger)
-	row.Available, ok = f.Available.amount()
-	check(FieldAvailable)
-	row.Pending, ok = f.Pending.amount()
-	check(FieldPending)
-	row.Freshness, ok = f.Freshness.freshness()
-	check(FieldFreshness)
+	row.SafeDeployed, row.Broken[FieldSafeDeployed] = f.SafeDeployed.deployment()
+	row.Cards, row.Broken[FieldCardsCount] = f.CardsCount.count(math.MaxInt32)
+	row.CreatedAt, row.Broken[FieldCreatedAt] = f.CreatedAt.date()
+	row.Currency, row.Broken[FieldCurrency] = f.Currency.currency()
+	row.Ledger, row.Broken[FieldLedger] = f.Ledger.amount()
+	row.Available, row.Broken[FieldAvailable] = f.Available.amount()
+	row.Pending, row.Broken[FieldPending] = f.Pending.amount()
+	row.Freshness, row.Broken[FieldFreshness] = f.Freshness.freshness()
 	return row
 }
 
-// identifier is the customer's. Its name is customer_id, wherever that stands;
-// where it is missing, the API's document says id, and its database _id, which
-// does not come and go as an id beside it may.
-func (f *rowFields) identifier() (id string, ok bool) {
+// identifier is the customer's, or "". Its name is customer_id, wherever that
+// stands; where it is missing, the API's document says id, and its database _id,
+// which does not come and go as an id beside it may.
+func (f *rowFields) identifier() string {
 	for _, s := range []scalar{f.CustomerID, f.DocumentID, f.ID} {
 		text := s.text()
 		if s.kind() == '0' {
 			text = s
 		}
 		if len(text) > 0 && len(text) <= maxIDBytes {
-			return string(text), true
+			return string(text)
 		}
 	}
-	return "", false
+	return ""
 }
 
-func (s scalar) deployment() (Deployment, bool) {
+func (s scalar) deployment() (d Deployment, broken bool) {
 	switch s.kind() {
 	case 't':
-		return Deployed, true
+		return Deployed, false
 	case 'f':
-		return Undeployed, true
+		return Undeployed, false
 	default:
-		return DeploymentUnknown, false
+		return DeploymentUnknown, true
 	}
 }
 
-func (s scalar) date() (time.Time, bool) {
-	var at time.Time
+func (s scalar) date() (at time.Time, broken bool) {
 	if at.UnmarshalText(s.text()) != nil || at.Year() < firstYear {
-		return time.Time{}, false
+		return time.Time{}, true
 	}
-	return at, true
+	return at, false
 }
 
-func (s scalar) amount() (Amount, bool) {
-	if s.kind() == '0' {
-		return parseAmount(s)
+func (s scalar) amount() (a Amount, broken bool) {
+	if s.kind() != '0' {
+		return Amount{}, s.isGiven()
 	}
-	return Amount{}, !s.isGiven()
+	a, ok := parseAmount(s)
+	return a, !ok
 }
 
 // currency is a code of three to five capital letters. The documented ones are
 // not allocated.
-func (s scalar) currency() (code string, ok bool) {
+func (s scalar) currency() (code string, broken bool) {
 	text := s.text()
-	switch string(text) {
-	case "USD":
-		return "USD", true
-	case "EUR":
-		return "EUR", true
-	case "GBP":
-		return "GBP", true
-	}
-	if len(text) < 3 || len(text) > 5 {
-		return "", !s.isGiven()
-	}
-	for _, letter := range text {
-		if letter < 'A' || letter > 'Z' {
-			return "", false
+	for _, documented := range []string{"USD", "EUR", "GBP"} {
+		if string(text) == documented {
+			return documented, false
 		}
 	}
-	return string(text), true
+	isCapital := func(r rune) bool { return r >= 'A' && r <= 'Z' }
+	if len(text) < 3 || len(text) > 5 || len(bytes.TrimFunc(text, isCapital)) > 0 {
+		return "", s.isGiven()
+	}
+	return string(text), false
 }
 
-func (s scalar) freshness() (Freshness, bool) {
+func (s scalar) freshness() (f Freshness, broken bool) {
 	switch string(s.text()) {
 	case "realtime":
-		return Realtime, true
+		return Realtime, false
 	case "on_chain":
-		return OnChain, true
+		return OnChain, false
 	default:
-		return FreshnessUnknown, !s.isGiven()
+		return FreshnessUnknown, s.isGiven()
 	}
 }

@@ -3,11 +3,9 @@ package apiclient
 import (
 	"bytes"
 	"context"
-	"io"
 	"maps"
-	"net/url"
+	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,16 +31,12 @@ func documentedFields() []string {
 
 // Survey fetches the first page. Its error is as that of Page.
 func (c *Client) Survey(ctx context.Context, balances bool) (*Survey, error) {
-	s := &Survey{}
 	var raw bytes.Buffer
-	err := c.list(ctx, 1, balances, nil, func() {}, func(body io.Reader) (err error) {
-		raw.Reset()
-		s.Page, err = decodePage(io.TeeReader(body, &raw), balances)
-		return err
-	})
+	page, err := c.fetch(ctx, query{number: 1, balances: balances, copyTo: &raw})
 	if err != nil {
 		return nil, err
 	}
+	s := &Survey{Page: page}
 	var answer struct {
 		Data map[string]jsontext.Value `json:"data"`
 	}
@@ -63,8 +57,9 @@ func (c *Client) Survey(ctx context.Context, balances bool) (*Survey, error) {
 		delete(found, field)
 	}
 	s.Undocumented = slices.Sorted(maps.Keys(found))
+	plain := regexp.MustCompile(`^[a-zA-Z_]{1,40}$`) // which is nobody's address
 	for i, name := range s.Undocumented {
-		if !isPlain(name) {
+		if !plain.MatchString(name) {
 			s.Undocumented[i] = "(a name that is no plain word)"
 		}
 	}
@@ -72,21 +67,11 @@ func (c *Client) Survey(ctx context.Context, balances bool) (*Survey, error) {
 	return s, nil
 }
 
-// isPlain reports whether a name can be that of a field, and nobody's address.
-func isPlain(name string) bool {
-	return len(name) <= 40 && !strings.ContainsFunc(name, func(r rune) bool {
-		return r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-	})
-}
-
 // CountIn asks for the API's own count of the customers in a status.
 func (c *Client) CountIn(ctx context.Context, status onboarding.Status) (total int, err error) {
-	err = c.list(ctx, 1, false, url.Values{"status": {status.String()}}, func() {}, func(body io.Reader) error {
-		page, err := decodePage(body, false)
-		if err == nil {
-			total = page.Total
-		}
-		return err
-	})
-	return total, err
+	page, err := c.fetch(ctx, query{number: 1, status: status.String()})
+	if err != nil {
+		return 0, err
+	}
+	return page.Total, nil
 }

@@ -9,8 +9,6 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -25,10 +23,7 @@ func NewTransport(maxConcurrency int, timeout time.Duration) *http.Transport {
 	t.MaxIdleConns = maxConcurrency
 	t.MaxIdleConnsPerHost = maxConcurrency
 	t.MaxResponseHeaderBytes = 64 << 10
-	t.OnProxyConnectResponse = func(ctx context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
-		if waiting, ok := ctx.Value(proxyWaitKey{}).(*atomic.Bool); ok {
-			waiting.Store(false)
-		}
+	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Response) error {
 		if answer.StatusCode == http.StatusOK {
 			return nil
 		}
@@ -43,22 +38,47 @@ func NewTransport(maxConcurrency int, timeout time.Duration) *http.Transport {
 	return t
 }
 
-type proxyWaitKey struct{}
+// exchange is one request under way in the transport.
+type exchange struct {
+	ctx     context.Context //nolint:containedctx // of the one request that this is for
+	giveUp  context.CancelCauseFunc
+	atProxy atomic.Bool // it still waits for its proxy to connect it, which the transport's errors often do not tell
+}
 
-// withProxyWait tells whether the request still waits for its proxy, if it has
-// one, to connect it. The transport's own errors often do not.
-func withProxyWait(ctx context.Context, proxy *url.URL) (context.Context, *atomic.Bool) {
-	waiting := new(atomic.Bool)
-	waiting.Store(proxy != nil)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+// errReplay is why an exchange ends that the transport would have repeated.
+var errReplay = errors.New("the request would have been sent again")
+
+// watchExchange follows a request through the transport, and keeps that from
+// sending it again by itself, as it does with a GET where a connection that it
+// used before closes without an answer: the API may have counted both, and only
+// call passes the rate limiter. What HTTP/2 sends again, the other side has said
+// not to have looked at.
+func watchExchange(req *http.Request, transport http.RoundTripper) *exchange {
+	x := &exchange{}
+	x.ctx, x.giveUp = context.WithCancelCause(req.Context())
+	proxy := proxyOf(transport, req)
+	x.atProxy.Store(proxy != nil)
+	var ownTLS atomic.Bool // the proxy's own handshake is still to come
+	ownTLS.Store(proxy != nil && proxy.Scheme == "https")
+	sent := false
+	x.ctx = httptrace.WithClientTrace(x.ctx, &httptrace.ClientTrace{
 		TLSHandshakeStart: func() {
-			if proxy != nil && strings.HasPrefix(proxy.Scheme, "socks") {
-				waiting.Store(false) // it has connected, and TLS is with the server
+			if !ownTLS.Swap(false) {
+				x.atProxy.Store(false) // it has connected, and TLS is with the server
 			}
 		},
-		GotConn: func(httptrace.GotConnInfo) { waiting.Store(false) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			x.atProxy.Store(false)
+			overTLS, ok := info.Conn.(*tls.Conn)
+			http2 := ok && overTLS.ConnectionState().NegotiatedProtocol == "h2"
+			if sent && !http2 {
+				x.giveUp(errReplay)
+				_ = info.Conn.Close()
+			}
+			sent = true
+		},
 	})
-	return context.WithValue(ctx, proxyWaitKey{}, waiting), waiting
+	return x
 }
 
 // proxyOf is the proxy that the transport uses for a request, or nil.
@@ -67,10 +87,7 @@ func proxyOf(transport http.RoundTripper, req *http.Request) *url.URL {
 	if !ok || t.Proxy == nil {
 		return nil
 	}
-	proxy, err := t.Proxy(req)
-	if err != nil {
-		return nil // the transport says so itself
-	}
+	proxy, _ := t.Proxy(req) // the transport itself says what is wrong
 	return proxy
 }
 
@@ -78,50 +95,9 @@ func proxyOf(transport http.RoundTripper, req *http.Request) *url.URL {
 // host's name is resolved anew.
 const maxConnectionAge = 5 * time.Minute
 
-// connections lets the transport's connections go, so that a name that leads to
-// another host by now is noticed.
-type connections struct {
-	transport http.RoundTripper
-
-	mu    sync.Mutex
-	since time.Time // no idle connection is older
-}
-
-// drop closes the connections that no request uses.
-func (c *connections) drop() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.since = time.Now()
-	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
-	}
-}
-
-func (c *connections) dropIfOld(now time.Time) {
-	c.mu.Lock()
-	isOld := now.Sub(c.since) >= maxConnectionAge
-	c.mu.Unlock()
-	if isOld {
-		c.drop()
-	}
-}
-
-// errReplay is why an exchange ends that the transport would have repeated.
-var errReplay = errors.New("the request would have been sent again")
-
-// withoutReplays keeps the transport from sending a request again by itself, as
-// it does with a GET where a connection that it used before closes without an
-// answer: the API may have counted both, and only call passes the rate limiter.
-// What HTTP/2 sends again, the other side has said not to have looked at.
-func withoutReplays(ctx context.Context, giveUp context.CancelCauseFunc) context.Context {
-	sent := false
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		overTLS, ok := info.Conn.(*tls.Conn)
-		http2 := ok && overTLS.ConnectionState().NegotiatedProtocol == "h2"
-		if sent && !http2 {
-			giveUp(errReplay)
-			_ = info.Conn.Close()
-		}
-		sent = true
-	}})
+// dropConnections closes the connections that no request uses, so that a name
+// that leads to another host by now is noticed.
+func (c *Client) dropConnections() {
+	c.connectedSince.Store(new(time.Now()))
+	(&http.Client{Transport: c.options.Transport}).CloseIdleConnections()
 }

@@ -32,7 +32,7 @@ func (c *Client) Walk(ctx context.Context, o WalkOptions) iter.Seq2[*Page, error
 		page, err := c.Page(ctx, 1, o.Balances)
 		defer func() { // when no request is under way any longer
 			if err != nil {
-				c.connections.drop()
+				c.dropConnections()
 			}
 		}()
 		if err != nil {
@@ -160,7 +160,7 @@ func (p *prefetch) fetch(number int) {
 		select {
 		case p.slots <- struct{}{}:
 			defer func() { <-p.slots }()
-			page, err := p.client.page(p.ctx, number, p.options.Balances, sending)
+			page, err := p.client.fetch(p.ctx, query{number: number, balances: p.options.Balances, sending: sending})
 			// Whoever waits for quota waits in vain. The page that opened the breaker
 			// says more than one that met it open, and may be a moment later.
 			if err != nil && !isRejected(err) && ReasonOf(err) != ReasonBreakerOpen {

@@ -74,7 +74,7 @@ func (f *fold) row(r *apiclient.Row) (isNew bool) {
 	}
 	f.counts.Cards += int64(r.Cards)
 	for field := range apiclient.NumFields {
-		if r.Broken.Has(field) {
+		if r.Broken[field] {
 			f.broken[field]++
 		}
 	}

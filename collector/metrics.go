@@ -139,8 +139,8 @@ func balanceFamilies() []family {
 			"Sum of the ledger balances of freshness realtime, the only ones whose pending balance is known, in units of the currency."+cachedBalance, "currency"),
 		gauge("yativo_card_balance_customers", func(r *Refresher, show show) {
 			for currency, c := range r.balances.Currencies {
-				for _, freshness := range apiclient.Freshnesses() {
-					show(float64(c.Customers[freshness]), currency, freshness.String())
+				for freshness, customers := range c.Customers {
+					show(float64(customers), currency, apiclient.Freshness(freshness).String())
 				}
 			}
 		}, "Customers with a known ledger balance, by where the API has it from."+cachedBalance, "currency", "balance_freshness"),

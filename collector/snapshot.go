@@ -44,9 +44,9 @@ type CurrencyBalances struct {
 	Ledger    apd.Decimal
 	Available apd.Decimal
 	Pending   apd.Decimal
-	Realtime  apd.Decimal                // the ledger of realtime rows alone
-	Customers [apiclient.OnChain + 1]int // by freshness
-	Mismatch  int                        // realtime rows whose ledger is not available + pending
+	Realtime  apd.Decimal                 // the ledger of realtime rows alone
+	Customers [apiclient.NumFreshness]int // by freshness
+	Mismatch  int                         // realtime rows whose ledger is not available + pending
 }
 
 // differ reports whether any total or count is not what it was.

@@ -77,7 +77,7 @@ func reportPage(w io.Writer, c config.Config, page *apiclient.Page) {
 		}
 		statuses[status]++
 		for f := range apiclient.NumFields {
-			if row.Broken.Has(f) {
+			if row.Broken[f] {
 				broken[f]++
 			}
 		}
