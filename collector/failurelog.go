@@ -13,35 +13,38 @@ import (
 // further reason, one now and then while it lasts, and one when it is over. An
 // outage whose reasons take turns is no flood.
 type failureLog struct {
-	logger      *slog.Logger
-	what        string
-	reminder    time.Duration      // from one line of an outage to the next
-	reasons     []apiclient.Reason // of the present failures in a row
-	consecutive int                // failures
-	since, told time.Time          // when the first of them ended, and the one of the last line
+	logger   *slog.Logger
+	what     string
+	reminder time.Duration // from one line of an outage to the next
+
+	inARow  int                // the present failures in a row
+	since   time.Time          // the start of the first of them
+	reasons []apiclient.Reason // of them
+	told    time.Time          // when the last line was due
 }
 
-// note takes in an attempt that ended at a moment and failed with err, or
-// succeeded if that is nil.
-func (l *failureLog) note(at time.Time, err error) {
+// note takes in an attempt that began at start, has ended now, and failed with
+// err, or succeeded if that is nil.
+func (l *failureLog) note(start time.Time, err error) {
+	now := time.Now()
 	if err == nil {
-		if l.consecutive > 0 {
-			l.logger.Info(l.what+" recovered", "after_failures", l.consecutive, "failed_for", at.Sub(l.since), "reasons", l.reasons) //nolint:sloglint // what is a constant
-			l.reasons, l.consecutive = nil, 0
+		if l.inARow > 0 {
+			l.logger.Info(l.what+" recovered", "after_failures", l.inARow, "failed_for", now.Sub(l.since), "reasons", l.reasons) //nolint:sloglint // what is a constant
+			l.inARow, l.since, l.reasons = 0, time.Time{}, nil
 		}
 		return
 	}
-	if l.consecutive++; l.consecutive == 1 {
-		l.since = at
+	if l.inARow++; l.inARow == 1 {
+		l.since = start
 	}
 	reason := apiclient.ReasonOf(err)
 	isNew := !slices.Contains(l.reasons, reason)
 	if isNew {
 		l.reasons = append(l.reasons, reason)
 	}
-	if isNew || at.Sub(l.told) >= l.reminder {
-		l.told = at
-		l.logger.Log(context.Background(), level(reason), l.what+" failed", "reason", reason, "consecutive", l.consecutive, "err", err) //nolint:sloglint // likewise
+	if isNew || now.Sub(l.told) >= l.reminder {
+		l.told = now
+		l.logger.Log(context.Background(), level(reason), l.what+" failed", "reason", reason, "consecutive", l.inARow, "err", err) //nolint:sloglint // likewise
 	}
 }
 

@@ -49,15 +49,15 @@ const cachedBalance = " Cached from the last walk with balances: see yativo_expo
 // exporterFamilies are always shown, once they are known.
 func exporterFamilies() []family {
 	return []family{
-		gauge("yativo_up", ofRefresh(func(r *Refresher) float64 { return map[bool]float64{true: 1}[r.up] }),
+		gauge("yativo_up", ofRefresh(func(p PastRefresh) float64 { return map[bool]float64{true: 1}[p.Up] }),
 			"Whether the latest refresh from the Yativo API succeeded: 1 or 0."),
 		gauge("yativo_exporter_snapshot_timestamp_seconds", ofCustomers(func(c *Customers) float64 { return unixSeconds(c.At) }),
 			"When the walk ended that the customers' series show, in Unix seconds."),
 		gauge("yativo_exporter_balance_timestamp_seconds", ofBalances(func(b *Balances) float64 { return unixSeconds(b.At) }),
 			"When the walk ended that the balances' series show, in Unix seconds."),
-		gauge("yativo_exporter_last_refresh_timestamp_seconds", ofRefresh(func(r *Refresher) float64 { return unixSeconds(r.lastEnd) }),
+		gauge("yativo_exporter_last_refresh_timestamp_seconds", ofRefresh(func(p PastRefresh) float64 { return unixSeconds(p.Start.Add(p.Duration)) }),
 			"When the latest refresh ended, whether it succeeded or not, in Unix seconds."),
-		gauge("yativo_exporter_refresh_duration_seconds", ofRefresh(func(r *Refresher) float64 { return r.lastTook.Seconds() }),
+		gauge("yativo_exporter_refresh_duration_seconds", ofRefresh(func(p PastRefresh) float64 { return p.Duration.Seconds() }),
 			"How long the latest refresh took, waits for quota included."),
 		gauge("yativo_exporter_refresh_interval_seconds", func(r *Refresher, show show) { show(r.options.RefreshInterval.Seconds()) },
 			"Time from the beginning of one refresh to the next, as configured."),
@@ -151,10 +151,10 @@ func balanceFamilies() []family {
 	}
 }
 
-func ofRefresh(value func(*Refresher) float64) values {
+func ofRefresh(value func(PastRefresh) float64) values {
 	return func(r *Refresher, show show) {
 		if r.refreshes > 0 {
-			show(value(r))
+			show(value(r.last()))
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"slices"
 	"time"
 
 	"yativo-card-exporter/apiclient"
@@ -33,18 +32,6 @@ type PastRefresh struct {
 // not change them.
 func (r *Refresher) RecentRefreshes() []PastRefresh { return r.exposition.Load().recent }
 
-// remember takes a refresh in as the latest.
-func (r *Refresher) remember(p PastRefresh) {
-	if !p.Up {
-		p.InARow, p.Since = 1, p.Start
-		if last := len(r.recent) - 1; last >= 0 && !r.recent[last].Up {
-			p.InARow, p.Since = r.recent[last].InARow+1, r.recent[last].Since
-		}
-	}
-	kept := r.recent[max(0, len(r.recent)+1-maxRecentRefreshes):]
-	r.recent = append(slices.Clone(kept), p)
-}
-
 // noteProgress notes that the refresher turns.
 func (r *Refresher) noteProgress() {
 	now := time.Now()
@@ -61,5 +48,5 @@ func (r *Refresher) IsTurning() bool {
 
 // walkTime is what a walk may take, judging by the last ones.
 func (r *Refresher) walkTime() time.Duration {
-	return max(minWalkTime, r.lastTook, r.customers.Took, r.balances.Took)
+	return max(minWalkTime, r.last().Duration, r.customers.Took, r.balances.Took)
 }

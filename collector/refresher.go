@@ -46,12 +46,9 @@ type Refresher struct {
 	balances      *Balances
 	unknownValues [apiclient.NumFields]int // rows with this field broken when it was last read
 
-	up        bool
 	refreshes int
 	failures  map[apiclient.Reason]int
-	lastEnd   time.Time     // of the last refresh, failed or not
-	lastTook  time.Duration // of the last refresh, failed or not
-	pages     int           // that came in the present refresh
+	pages     int // that came in the present refresh
 	recent    []PastRefresh
 
 	schedule   balanceSchedule
@@ -108,29 +105,36 @@ func (r *Refresher) Refresh(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	r.up = o.err == nil
 	r.refreshes++
-	r.lastEnd = time.Now()
-	r.lastTook = r.lastEnd.Sub(start)
-	r.schedule.refreshed(start, r.up, o.balances)
-	past := PastRefresh{Start: start, Duration: r.lastTook, Pages: r.pages, Up: r.up}
+	r.refreshLog.note(start, o.err)
+	past := PastRefresh{
+		Start: start, Duration: time.Since(start), Pages: r.pages, Up: o.err == nil,
+		InARow: r.refreshLog.inARow, Since: r.refreshLog.since,
+	}
+	r.schedule.refreshed(start, past.Up, o.balances)
+	if past.Up && o.balances != balancesUntried {
+		r.balanceLog.note(start, o.balancesErr)
+	}
 	if err := cmp.Or(o.err, o.balancesErr); err != nil {
 		past.Reason, past.Error = apiclient.ReasonOf(err), err.Error()
 		r.failures[past.Reason]++
 	}
-	r.remember(past)
+	r.recent = append(slices.Clone(r.recent[max(0, len(r.recent)+1-maxRecentRefreshes):]), past)
 	r.publish()
-	// A log may block, so it comes after what it tells of is shown.
-	r.refreshLog.note(r.lastEnd, o.err)
 	r.logOddities()
-	if r.up && o.balances != balancesUntried {
-		r.balanceLog.note(r.lastEnd, o.balancesErr)
+}
+
+// last is the latest refresh, if there has been one.
+func (r *Refresher) last() (past PastRefresh) {
+	if len(r.recent) > 0 {
+		past = r.recent[len(r.recent)-1]
 	}
+	return past
 }
 
 // logOddities tells once of each: they may last.
 func (r *Refresher) logOddities() {
-	c := r.customers
+	c, last := r.customers, r.last()
 	isNew := func(what string) bool {
 		if slices.Contains(r.logged, what) {
 			return false
@@ -138,8 +142,8 @@ func (r *Refresher) logOddities() {
 		r.logged = append(r.logged, what)
 		return true
 	}
-	if r.up && isNew("") {
-		r.options.Logger.Info("first refresh ok", "customers", c.Total-c.Missing, "pages", r.pages, "took", r.lastTook)
+	if last.Up && isNew("") {
+		r.options.Logger.Info("first refresh ok", "customers", c.Total-c.Missing, "pages", last.Pages, "took", last.Duration)
 	}
 	if c.Discrepancy != "" && isNew(c.Discrepancy) {
 		r.options.Logger.Info("the customers listed and the API's total disagreed; what the last walk listed is shown",

@@ -48,22 +48,3 @@ type CurrencyBalances struct {
 	Customers [apiclient.NumFreshness]int // by freshness
 	Mismatch  int                         // realtime rows whose ledger is not available + pending
 }
-
-// differ reports whether any total or count is not what it was.
-func (b *Balances) differ(former *Balances) bool {
-	if b.Missing != former.Missing {
-		return true
-	}
-	for currency, now := range b.Currencies {
-		if now != nil && !now.equal(former.Currencies[currency]) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *CurrencyBalances) equal(o *CurrencyBalances) bool {
-	return o != nil && c.Customers == o.Customers && c.Mismatch == o.Mismatch &&
-		c.Ledger.Cmp(&o.Ledger) == 0 && c.Available.Cmp(&o.Available) == 0 &&
-		c.Pending.Cmp(&o.Pending) == 0 && c.Realtime.Cmp(&o.Realtime) == 0
-}

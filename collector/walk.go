@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"time"
 
 	"yativo-card-exporter/apiclient"
@@ -54,7 +55,8 @@ func (r *Refresher) walk(ctx context.Context, withBalances bool) error {
 		}
 		f.counts.Discrepancy = discrepancy
 		end := time.Now()
-		if f.withBalances && f.balances.differ(r.balances) {
+		maps.DeleteFunc(f.balances.Currencies, func(_ string, c *CurrencyBalances) bool { return c == nil })
+		if f.withBalances && (f.balances.Missing != r.balances.Missing || !reflect.DeepEqual(f.balances.Currencies, r.balances.Currencies)) {
 			walk.BalancesDiffer()
 		}
 		f.counts.Onboarding = walk.Commit(end, f.gap() == 0)
@@ -90,7 +92,6 @@ func (r *Refresher) keep(f *fold, end time.Time, took time.Duration) {
 	r.customers.Total, r.customers.Missing = f.total, f.gap()
 	if f.withBalances {
 		r.balances = &f.balances
-		maps.DeleteFunc(r.balances.Currencies, func(_ string, c *CurrencyBalances) bool { return c == nil })
 		r.balances.At, r.balances.Took = end, took
 	}
 	for field := range apiclient.NumFields {
