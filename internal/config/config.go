@@ -4,7 +4,6 @@ package config
 
 import (
 	"log/slog"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,25 +14,17 @@ import (
 
 // Config is the configuration that the environment means.
 type Config struct {
-	BaseURL                        *url.URL
-	TokenPath                      string
-	APIKey, APISecret, AccessToken apiclient.Secret
-	PageSize                       int
-	Timeout                        time.Duration
-	MaxConcurrency                 int
-	RateLimit                      int
-	RateReserve                    float64
+	// Of the client, as far as the environment tells them. RefreshInterval is
+	// among them.
+	apiclient.Options
 
 	ListenAddress   string
 	PrivateAddress  string // "": none
 	WebConfigFile   string
-	RefreshInterval time.Duration
 	BalanceInterval time.Duration // 0: never
 	MaxStaleness    time.Duration
 	StateFile       string // "": in memory
 	Thresholds      onboarding.Thresholds
-	BreakerFailures uint32
-	BreakerCooldown time.Duration
 	Log             Log
 
 	// Settings are the variables that have a value, without secrets.
@@ -69,29 +60,34 @@ func Read(variables map[string]string) (Config, error) {
 	p.spelling(variables)
 	p.proxies(variables)
 	c := Config{
-		BaseURL:         p.baseURL("YATIVO_BASE_URL", env.BaseURL),
-		TokenPath:       p.path("YATIVO_TOKEN_PATH", env.TokenPath),
-		PageSize:        p.whole("YATIVO_PAGE_SIZE", env.PageSize, 100),
-		Timeout:         p.duration("YATIVO_TIMEOUT", env.Timeout, 100*time.Millisecond),
-		MaxConcurrency:  p.whole("YATIVO_MAX_CONCURRENCY", env.MaxConcurrency, 64),
-		RateLimit:       p.whole("YATIVO_RATE_LIMIT", env.RateLimit, 100_000),
-		RateReserve:     p.share("YATIVO_RATE_RESERVE", env.RateReserve),
-		ListenAddress:   p.address("EXPORTER_LISTEN_ADDRESS", env.ListenAddress),
-		WebConfigFile:   p.webConfig("EXPORTER_WEB_CONFIG_FILE", env.WebConfigFile),
-		RefreshInterval: p.duration("EXPORTER_REFRESH_INTERVAL", env.RefreshInterval, minRefreshInterval),
-		MaxStaleness:    p.duration("EXPORTER_MAX_STALENESS", env.MaxStaleness, time.Second),
-		StateFile:       p.stateFile("EXPORTER_STATE_FILE", env.StateFile),
-		Thresholds:      p.thresholds(env.StalledAfter, env.AbandonedAfter),
-		BreakerFailures: uint32(p.whole("EXPORTER_BREAKER_FAILURES", env.BreakerFailures, 1000)),
-		BreakerCooldown: p.duration("EXPORTER_BREAKER_COOLDOWN", env.BreakerCooldown, time.Second),
-		Log:             p.log(env.LogLevel, env.LogFormat),
-		Warnings:        slices.Concat(unknownVariables(variables), unheededVariables(variables)),
+		Options: apiclient.Options{
+			BaseURL:         p.baseURL("YATIVO_BASE_URL", env.BaseURL),
+			TokenPath:       p.path("YATIVO_TOKEN_PATH", env.TokenPath),
+			APIKey:          p.secret("YATIVO_API_KEY", env.APIKey, env.APIKeyFile),
+			APISecret:       p.secret("YATIVO_API_SECRET", env.APISecret, env.APISecretFile),
+			AccessToken:     p.secret("YATIVO_ACCESS_TOKEN", env.AccessToken, env.AccessTokenFile),
+			PageSize:        p.whole("YATIVO_PAGE_SIZE", env.PageSize, 100),
+			Timeout:         p.duration("YATIVO_TIMEOUT", env.Timeout, 100*time.Millisecond),
+			MaxConcurrency:  p.whole("YATIVO_MAX_CONCURRENCY", env.MaxConcurrency, 64),
+			RateLimit:       p.whole("YATIVO_RATE_LIMIT", env.RateLimit, 100_000),
+			RateReserve:     p.share("YATIVO_RATE_RESERVE", env.RateReserve),
+			RefreshInterval: p.duration("EXPORTER_REFRESH_INTERVAL", env.RefreshInterval, minRefreshInterval),
+			BreakerFailures: uint32(p.whole("EXPORTER_BREAKER_FAILURES", env.BreakerFailures, 1000)),
+			BreakerCooldown: p.duration("EXPORTER_BREAKER_COOLDOWN", env.BreakerCooldown, time.Second),
+		},
+		ListenAddress: p.address("EXPORTER_LISTEN_ADDRESS", env.ListenAddress),
+		WebConfigFile: p.webConfig("EXPORTER_WEB_CONFIG_FILE", env.WebConfigFile),
+		MaxStaleness:  p.duration("EXPORTER_MAX_STALENESS", env.MaxStaleness, time.Second),
+		StateFile:     p.stateFile("EXPORTER_STATE_FILE", env.StateFile),
+		Thresholds:    p.thresholds(env.StalledAfter, env.AbandonedAfter),
+		Log:           p.log(env.LogLevel, env.LogFormat),
+		Warnings:      slices.Concat(unknownVariables(variables), unheededVariables(variables)),
 	}
 	c.PrivateAddress = p.privateAddress("EXPORTER_PRIVATE_ADDRESS", env.PrivateAddress, c.WebConfigFile)
 	c.BalanceInterval = p.balanceInterval("EXPORTER_BALANCE_INTERVAL", env.BalanceInterval, c.RefreshInterval)
 	env.BalanceInterval = c.BalanceInterval.String()
 	c.Settings = env.settings()
-	p.credentials(env, &c)
+	p.credentials(c)
 	return c, p.err()
 }
 

@@ -6,11 +6,8 @@ import (
 	"yativo-card-exporter/apiclient"
 )
 
-// credentials reads the secrets: a key with its secret, or a static token.
-func (p *problems) credentials(env Environment, c *Config) {
-	c.APIKey = p.secret("YATIVO_API_KEY", env.APIKey, env.APIKeyFile)
-	c.APISecret = p.secret("YATIVO_API_SECRET", env.APISecret, env.APISecretFile)
-	c.AccessToken = p.secret("YATIVO_ACCESS_TOKEN", env.AccessToken, env.AccessTokenFile)
+// credentials objects to anything but a key with its secret, or a static token.
+func (p *problems) credentials(c Config) {
 	switch key, secret, token := c.APIKey.IsSet(), c.APISecret.IsSet(), c.AccessToken.IsSet(); {
 	case token && (key || secret):
 		p.add("YATIVO_ACCESS_TOKEN", "excludes YATIVO_API_KEY and YATIVO_API_SECRET; set the one or the other")

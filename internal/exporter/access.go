@@ -3,6 +3,7 @@ package exporter
 import (
 	"net"
 	"net/http"
+	"net/url"
 
 	"yativo-card-exporter/internal/config"
 )
@@ -41,14 +42,7 @@ func (a access) allowed(r *http.Request) bool {
 	if !a.isLoopback() || isForwarded(r) {
 		return false
 	}
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if len(host) > 1 && host[0] == '[' && host[len(host)-1] == ']' {
-		host = host[1 : len(host)-1]
-	}
-	return config.IsLoopback(host)
+	return config.IsLoopback((&url.URL{Host: r.Host}).Hostname())
 }
 
 // isForwarded reports whether a proxy says that it passes the request on.

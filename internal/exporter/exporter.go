@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"regexp"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -26,15 +28,18 @@ import (
 
 // Exporter is the whole machine. Pages come in through the client; the
 // refresher folds them into a snapshot, with what the tracker remembers of each
-// customer; the handler shows the registry to whoever scrapes.
+// customer; the handlers show the registry to whoever scrapes, and to people.
 type Exporter struct {
-	config    config.Config
-	version   string
-	logger    *slog.Logger
-	logQueue  *LogQueue
+	options   Options
+	started   time.Time
+	registry  *prometheus.Registry
 	tracker   *onboarding.Tracker
+	client    *apiclient.Client
 	refresher *collector.Refresher
-	site      *site
+
+	pages   *template.Template
+	runbook []byte
+	metrics http.Handler
 }
 
 // Options configure an Exporter.
@@ -47,66 +52,59 @@ type Options struct {
 
 // New wires the machine together. Nothing runs yet; the tracker holds the state
 // file open until Close.
-func New(o Options) (*Exporter, error) {
-	c, version, logger := o.Config, o.Version, o.Logger
-	registry, err := newRegistry(version, o.LogQueue)
-	if err != nil {
+func New(o Options) (e *Exporter, err error) {
+	c := o.Config
+	e = &Exporter{options: o, started: time.Now(), registry: newRegistry(o.Version, o.LogQueue)}
+	if err := e.prepareHandlers(); err != nil {
 		return nil, err
 	}
 	if c.StateFile == "" {
-		logger.Warn("EXPORTER_STATE_FILE is none: each restart forgets since when customers wait, and the rhythm by which KYC is paged.")
+		o.Logger.Warn("EXPORTER_STATE_FILE is none: each restart forgets since when customers wait, and the rhythm by which KYC is paged.")
 	}
-	tracker, err := onboarding.Open(onboarding.Options{
+	e.tracker, err = onboarding.Open(onboarding.Options{
 		Thresholds:      c.Thresholds,
 		RefreshInterval: c.RefreshInterval,
 		Path:            c.StateFile,
-		Logger:          logger,
-		Registerer:      registry,
+		Logger:          o.Logger,
+		Registerer:      e.registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the state file (EXPORTER_STATE_FILE): %w", err)
 	}
 	// Its file stands beside the state file, whose lock it needs.
-	client := NewClient(c, version, logger, registry)
-	refresher := collector.NewRefresher(collector.Options{
-		Client:          client,
-		Tracker:         tracker,
+	e.client = NewClient(c, o.Version, o.Logger, e.registry)
+	e.refresher = collector.NewRefresher(collector.Options{
+		Client:          e.client,
+		Tracker:         e.tracker,
 		RefreshInterval: c.RefreshInterval,
 		BalanceInterval: c.BalanceInterval,
 		MaxStaleness:    c.MaxStaleness,
-		Logger:          logger,
-		FirstPage:       func(page *apiclient.Page) { NewPace(c, client, page).warn(c.Thresholds, logger) },
+		Logger:          o.Logger,
+		FirstPage:       func(page *apiclient.Page) { NewPace(c, e.client, page).warn(c.Thresholds, o.Logger) },
 	})
-	if err := registry.Register(refresher); err != nil {
-		return nil, errors.Join(err, tracker.Close())
-	}
-	site, err := newSite(c, version, registry, client, refresher, logger)
-	if err != nil {
-		return nil, errors.Join(err, tracker.Close())
-	}
-	return &Exporter{c, version, logger, o.LogQueue, tracker, refresher, site}, nil
+	e.registry.MustRegister(e.refresher)
+	return e, nil
 }
 
 // Handler serves everything that the exporter shows on its public address.
-func (e *Exporter) Handler() http.Handler { return e.site.handler(accesses(e.config)[0]) }
+func (e *Exporter) Handler() http.Handler { return e.handler(accesses(e.options.Config)[0]) }
 
 // Run refreshes and serves on what Listen returned until ctx ends, and returns
 // nil if all that was in flight has ended in order.
 func (e *Exporter) Run(ctx context.Context, listeners []net.Listener) error {
-	e.logger.Info("starting", "version", e.version, "api", e.config.BaseURL.Redacted(),
-		"refresh_interval", e.config.RefreshInterval, "balance_interval", e.config.BalanceInterval)
-	for _, warning := range e.config.Warnings {
-		e.logger.Warn("the environment may not do what is meant", "warning", warning)
+	c, logger := e.options.Config, e.options.Logger
+	logger.Info("starting", "version", e.options.Version, "api", c.BaseURL.Redacted(),
+		"refresh_interval", c.RefreshInterval, "balance_interval", c.BalanceInterval)
+	for _, warning := range c.Warnings {
+		logger.Warn("the environment may not do what is meant", "warning", warning)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { e.refresher.Run(ctx) })
 	served := make(chan error)
-	for i, a := range accesses(e.config) {
-		go func() {
-			served <- serveHTTP(ctx, listeners[i], newServer(e.site.handler(a), e.logger), a.webConfigFile, e.logger)
-		}()
+	for i, a := range accesses(c) {
+		go func() { served <- serveHTTP(ctx, listeners[i], e.handler(a), a.webConfigFile, logger) }()
 	}
 	var err error
 	for range listeners {
@@ -114,7 +112,7 @@ func (e *Exporter) Run(ctx context.Context, listeners []net.Listener) error {
 		stop() // where one ends, all do
 	}
 	refreshing.Wait()
-	e.logger.Info("clean shutdown")
+	logger.Info("clean shutdown")
 	return err
 }
 
@@ -122,14 +120,14 @@ func (e *Exporter) Run(ctx context.Context, listeners []net.Listener) error {
 func (e *Exporter) Close() error { return e.tracker.Close() }
 
 // newRegistry returns a registry with the metrics of the process itself.
-func newRegistry(version string, logQueue *LogQueue) (*prometheus.Registry, error) {
+func newRegistry(version string, logQueue *LogQueue) *prometheus.Registry {
 	promversion.Version = version
 	// The memstats are left out: among them a gauge and a counter share a name in
 	// the OpenMetrics format, for which a strict reader refuses the whole page. The
 	// heap is read from the runtime's own metrics instead.
 	heapObjects := collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/memory/classes/heap/objects:bytes$`)}
 	registry := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{
+	registry.MustRegister(
 		collectors.NewGoCollector(
 			collectors.WithGoCollectorMemStatsMetricsDisabled(),
 			collectors.WithGoCollectorRuntimeMetrics(heapObjects),
@@ -140,40 +138,21 @@ func newRegistry(version string, logQueue *LogQueue) (*prometheus.Registry, erro
 			Name: "yativo_exporter_dropped_log_lines_total",
 			Help: "Log lines that were not written, since nobody read them.",
 		}, func() float64 { return float64(logQueue.Dropped()) }),
-	} {
-		if err := registry.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return registry, nil
+	)
+	return registry
 }
 
 // NewClient returns the API client that the configuration means.
 func NewClient(c config.Config, version string, logger *slog.Logger, registerer prometheus.Registerer) *apiclient.Client {
-	sendFile := ""
+	o := c.Options
+	o.UserAgent = "yativo-card-exporter/" + version
+	o.Random = rand.Float64
+	o.Transport = apiclient.NewTransport(o.MaxConcurrency, o.Timeout)
+	o.Logger = logger
+	o.Registerer = registerer
+	o.Advice = advice()
 	if c.StateFile != "" {
-		sendFile = c.StateFile + ".sent"
+		o.SendFile = c.StateFile + ".sent"
 	}
-	return apiclient.New(apiclient.Options{
-		BaseURL:         c.BaseURL,
-		TokenPath:       c.TokenPath,
-		UserAgent:       "yativo-card-exporter/" + version,
-		APIKey:          c.APIKey,
-		APISecret:       c.APISecret,
-		AccessToken:     c.AccessToken,
-		PageSize:        c.PageSize,
-		Timeout:         c.Timeout,
-		MaxConcurrency:  c.MaxConcurrency,
-		RateLimit:       c.RateLimit,
-		RateReserve:     c.RateReserve,
-		RefreshInterval: c.RefreshInterval,
-		BreakerFailures: c.BreakerFailures,
-		BreakerCooldown: c.BreakerCooldown,
-		Random:          rand.Float64,
-		Transport:       apiclient.NewTransport(c.MaxConcurrency, c.Timeout),
-		Logger:          logger,
-		Registerer:      registerer,
-		SendFile:        sendFile,
-		Advice:          advice(),
-	})
+	return apiclient.New(o)
 }

@@ -12,80 +12,60 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"yativo-card-exporter/alerts"
-	"yativo-card-exporter/apiclient"
-	"yativo-card-exporter/collector"
-	"yativo-card-exporter/internal/config"
 )
 
 //go:embed pages.tmpl
 var pagesTemplate string
 
-// site is what the listeners serve.
-type site struct {
-	config    config.Config
-	version   string
-	started   time.Time
-	registry  *prometheus.Registry
-	client    *apiclient.Client
-	refresher *collector.Refresher
-	pages     *template.Template
-	runbook   []byte
-	metrics   http.Handler
-}
-
-func newSite(c config.Config, version string, registry *prometheus.Registry, client *apiclient.Client, refresher *collector.Refresher, logger *slog.Logger) (*site, error) {
-	pages, err := template.New("pages").Funcs(template.FuncMap{"since": func(t time.Time) string { return span(time.Since(t)) }, "moment": moment}).Parse(pagesTemplate)
-	if err != nil {
-		return nil, err
-	}
-	runbook, err := alerts.RunbookHTML(alerts.Links{Stalled: "stalled"})
-	if err != nil {
-		return nil, err
-	}
-	metrics := promhttp.InstrumentMetricHandler(registry, bounded(promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		Registry: registry,
+// prepareHandlers makes what the handlers of all listeners share.
+func (e *Exporter) prepareHandlers() (err error) {
+	e.pages = template.Must(template.New("pages").Funcs(template.FuncMap{
+		"since": func(t time.Time) string { return span(time.Since(t)) }, "moment": moment,
+	}).Parse(pagesTemplate))
+	e.metrics = promhttp.InstrumentMetricHandler(e.registry, bounded(promhttp.HandlerFor(e.registry, promhttp.HandlerOpts{
+		Registry: e.registry,
 		// It tells of scrapers that hang up, which would fill the log. An error in
 		// the metrics themselves fails the scrape and is counted.
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(e.options.Logger.Handler(), slog.LevelDebug),
 		EnableOpenMetrics: true,
 		CoalesceGather:    true,
 	}), maxRendered))
-	return &site{c, version, time.Now(), registry, client, refresher, pages, runbook, metrics}, nil
+	e.runbook, err = alerts.RunbookHTML(alerts.Links{Stalled: "stalled"})
+	return err
 }
 
 // handler routes everything that a listener serves, with the list of customers
 // for those who have access.
-func (s *site) handler(access access) http.Handler {
+func (e *Exporter) handler(access access) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", bounded(s.servePage(access), maxRendered))
-	mux.Handle("GET /metrics", s.metrics)
-	mux.HandleFunc("GET /runbook", func(w http.ResponseWriter, _ *http.Request) { writePage(w, s.runbook) })
+	mux.Handle("GET /{$}", bounded(e.servePage(access), maxRendered))
+	mux.Handle("GET /metrics", e.metrics)
+	mux.HandleFunc("GET /runbook", func(w http.ResponseWriter, _ *http.Request) { writePage(w, e.runbook) })
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
-		if s.isHalted() {
-			answer(w, http.StatusServiceUnavailable, "The process is alive, but its refreshes have come to a halt; the log may say where. Restart it.\n")
-			return
+		status, text := http.StatusOK, "The process is alive and its refreshes go on.\n"
+		if e.isHalted() {
+			status, text = http.StatusServiceUnavailable, "The process is alive, but its refreshes have come to a halt; the log may say where. Restart it.\n"
 		}
-		answer(w, http.StatusOK, "The process is alive and its refreshes go on.\n")
+		answer(w, status, text)
 	})
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if h := s.health(); s.refresher.Ready() {
-			answer(w, http.StatusOK, "There is a snapshot. "+h.Sentence+"\n")
-		} else {
-			answer(w, http.StatusServiceUnavailable, "There is no first snapshot yet. "+h.Sentence+"\n")
+		status, text := http.StatusOK, "There is a snapshot. "
+		if !e.refresher.Ready() {
+			status, text = http.StatusServiceUnavailable, "There is no first snapshot yet. "
 		}
+		answer(w, status, text+e.health().Sentence+"\n")
 	})
-	mux.HandleFunc("GET /stalled", s.serveStalled(access))
+	mux.HandleFunc("GET /stalled", e.serveStalled(access))
 	return mux
 }
 
 // render writes a page of the templates.
-func (s *site) render(w http.ResponseWriter, name string, data any) {
+func (e *Exporter) render(w http.ResponseWriter, name string, data any) {
 	var page bytes.Buffer
-	if err := s.pages.ExecuteTemplate(&page, name, data); err != nil {
+	if err := e.pages.ExecuteTemplate(&page, name, data); err != nil {
 		answer(w, http.StatusInternalServerError, "The page cannot be made; /metrics has all of its numbers.\n")
 		return
 	}

@@ -42,19 +42,19 @@ func causes() map[apiclient.Reason]cause {
 
 // health says whether the data are current, and if not, why, since when and how
 // often that was tried.
-func (s *site) health() health {
-	recent := s.refresher.RecentRefreshes()
+func (e *Exporter) health() health {
+	recent := e.refresher.RecentRefreshes()
 	h := health{State: "Degraded", Section: sectionStale}
-	if s.refresher.Stalled() == nil {
+	if e.refresher.Stalled() == nil {
 		h.State = "Blind"
 	}
 	if len(recent) == 0 {
 		h.Sentence = "The first refresh is under way."
-		return s.waiting(h)
+		return e.waiting(h)
 	}
 	last := recent[len(recent)-1]
 	switch {
-	case s.isHalted():
+	case e.isHalted():
 		h.Sentence = "Refreshes have come to a halt; the log may say where. Restart the exporter."
 	case !last.Up:
 		past := lastCause(recent)
@@ -62,25 +62,25 @@ func (s *site) health() health {
 		h.Sentence, h.Section, h.Error = fmt.Sprintf("%s since %s, %s.", c.Words, moment(last.Since), inARow(last.InARow)), c.Section, past.Error
 	case h.State == "Blind":
 		h.Sentence = "The last data are too old, and the refresh under way has not ended yet."
-		h = s.waiting(h)
-	case !s.refresher.BalancesCurrent():
+		h = e.waiting(h)
+	case !e.refresher.BalancesCurrent():
 		h.Sentence = "The customers are current. The balances cannot be read."
 		h.Error = lastCause(recent).Error
 	default:
-		return health{State: "OK", Sentence: "The customers were read " + span(time.Since(s.refresher.Stalled().At)) + " ago."}
+		return health{State: "OK", Sentence: "The customers were read " + span(time.Since(e.refresher.Stalled().At)) + " ago."}
 	}
 	return h
 }
 
 // isHalted reports whether refreshes have come to a halt. Where quota is short a
 // request may be held back for minutes, and a restart would only ask for more.
-func (s *site) isHalted() bool {
-	return !s.refresher.IsTurning() && !s.client.WaitsForQuota()
+func (e *Exporter) isHalted() bool {
+	return !e.refresher.IsTurning() && !e.client.WaitsForQuota()
 }
 
 // waiting adds that requests are held back, if they are.
-func (s *site) waiting(h health) health {
-	if s.client.WaitsForQuota() {
+func (e *Exporter) waiting(h health) health {
+	if e.client.WaitsForQuota() {
 		h.Sentence += " A request waits for quota."
 		h.Section = "yativocardquotaexhausted"
 	}

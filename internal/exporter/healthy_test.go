@@ -83,10 +83,12 @@ func newExporterInFakeTime(t *testing.T, api *sandbox.Sandbox, timeout, interval
 	refresher := collector.NewRefresher(collector.Options{
 		Client: client, Tracker: tracker, RefreshInterval: interval, MaxStaleness: 15 * time.Minute, Logger: logger,
 	})
-	c := config.Config{ListenAddress: "127.0.0.1:0"}
-	site, err := newSite(c, "test", registry, client, refresher, logger)
-	if err != nil {
+	e := &Exporter{
+		options:  Options{Config: config.Config{ListenAddress: "127.0.0.1:0"}, Version: "test", Logger: logger},
+		registry: registry, client: client, refresher: refresher,
+	}
+	if err := e.prepareHandlers(); err != nil {
 		t.Fatal(err)
 	}
-	return &Exporter{config: c, refresher: refresher, site: site}
+	return e
 }

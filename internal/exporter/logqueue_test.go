@@ -90,8 +90,8 @@ func TestDroppedLogLinesAreExported(t *testing.T) {
 	if _, text := e.get(t, "/metrics", "localhost"); !strings.Contains(text, "\nyativo_exporter_dropped_log_lines_total 0\n") {
 		t.Error("no counter of dropped lines from 0")
 	}
-	e.logQueue.Close()
-	_, _ = e.logQueue.Write([]byte("x\n"))
+	e.options.LogQueue.Close()
+	_, _ = e.options.LogQueue.Write([]byte("x\n"))
 	if _, text := e.get(t, "/metrics", "localhost"); !strings.Contains(text, "\nyativo_exporter_dropped_log_lines_total 1\n") {
 		t.Error("a dropped line is not counted")
 	}

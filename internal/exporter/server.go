@@ -37,9 +37,10 @@ func CloseAll(listeners []net.Listener) {
 	}
 }
 
-// newServer returns a server that slow or greedy clients cannot tie up.
-func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
-	return &http.Server{
+// serveHTTP serves until ctx ends, then lets requests in flight finish. Slow or
+// greedy clients cannot tie it up.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, webConfigFile string, logger *slog.Logger) error {
+	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -48,10 +49,6 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
-}
-
-// serveHTTP serves until ctx ends, then lets requests in flight finish.
-func serveHTTP(ctx context.Context, listener net.Listener, server *http.Server, webConfigFile string, logger *slog.Logger) error {
 	served := make(chan error, 1)
 	go func() {
 		served <- web.Serve(listener, server, &web.FlagConfig{WebConfigFile: &webConfigFile}, logger)

@@ -33,10 +33,10 @@ type stalledPage struct {
 
 // serveStalled lists who is stalled. These are the only personal data that the
 // exporter shows, so it asks who wants to know.
-func (s *site) serveStalled(access access) http.HandlerFunc {
+func (e *Exporter) serveStalled(access access) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !access.allowed(r) {
-			answer(w, http.StatusForbidden, refusal(s.config.PrivateAddress))
+			answer(w, http.StatusForbidden, refusal(e.options.Config.PrivateAddress))
 			return
 		}
 		query := r.URL.Query()
@@ -49,9 +49,9 @@ func (s *site) serveStalled(access access) http.HandlerFunc {
 			}
 			statuses = []onboarding.Status{status}
 		}
-		report := s.refresher.Stalled()
+		report := e.refresher.Stalled()
 		if report == nil {
-			answer(w, http.StatusServiceUnavailable, "There is no snapshot that is fresh enough. "+s.health().Sentence+"\n")
+			answer(w, http.StatusServiceUnavailable, "There is no snapshot that is fresh enough. "+e.health().Sentence+"\n")
 			return
 		}
 		list := listStalled(report, statuses)
@@ -64,7 +64,7 @@ func (s *site) serveStalled(access access) http.HandlerFunc {
 			w.Header().Set("Content-Disposition", `attachment; filename="stalled.csv"`)
 			list.writeCSV(w)
 		case format == "" && strings.Contains(r.Header.Get("Accept"), "text/html"):
-			s.render(w, "stalled", stalledPage{list, name, onboarding.WaitingStatuses(), report.Stalled})
+			e.render(w, "stalled", stalledPage{list, name, onboarding.WaitingStatuses(), report.Stalled})
 		case format == "" || format == "json":
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(list)

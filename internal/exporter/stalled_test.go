@@ -174,7 +174,7 @@ func TestHostileIdsAreEscaped(t *testing.T) {
 	list := listStalled(report, onboarding.WaitingStatuses())
 	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
 	w := httptest.NewRecorder()
-	e.site.render(w, "stalled", stalledPage{list, "", onboarding.WaitingStatuses(), report.Stalled})
+	e.render(w, "stalled", stalledPage{list, "", onboarding.WaitingStatuses(), report.Stalled})
 	page := w.Body.String()
 	for _, tag := range []string{"<script", "<img", "</code></td></table></"} {
 		if strings.Contains(page, tag) {
@@ -211,7 +211,7 @@ func TestStalledPageTellsOfItsCap(t *testing.T) {
 	}
 	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
 	w := httptest.NewRecorder()
-	e.site.render(w, "stalled", stalledPage{listStalled(report, onboarding.WaitingStatuses()), "", onboarding.WaitingStatuses(), report.Stalled})
+	e.render(w, "stalled", stalledPage{listStalled(report, onboarding.WaitingStatuses()), "", onboarding.WaitingStatuses(), report.Stalled})
 	if !strings.Contains(w.Body.String(), "The 1000 who wait longest of 1200") {
 		t.Errorf("the page does not say so: %.3000s", w.Body.String())
 	}
@@ -224,7 +224,7 @@ func TestPrivateAddressListsCustomers(t *testing.T) {
 		"EXPORTER_LISTEN_ADDRESS": ":0", "EXPORTER_PRIVATE_ADDRESS": "127.0.0.1:0",
 	})
 	e.refresher.Refresh(context.Background())
-	listeners, err := Listen(t.Context(), e.config)
+	listeners, err := Listen(t.Context(), e.options.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,26 +38,26 @@ type statusRow struct {
 // stalled, the abandoned.
 type barPart struct{ From, Width float64 }
 
-func (s *site) servePage(access access) http.HandlerFunc {
+func (e *Exporter) servePage(access access) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		n := readNumbers(s.registry)
-		recent := s.refresher.RecentRefreshes()
+		n := readNumbers(e.registry)
+		recent := e.refresher.RecentRefreshes()
 		rows := n.rows()
-		if report := s.refresher.Stalled(); report != nil {
+		if report := e.refresher.Stalled(); report != nil {
 			for i, status := range onboarding.Statuses() {
 				rows[i].Flow = fmt.Sprintf("%d / %d", report.Entered[status], report.Left[status])
 			}
 		}
 		page := statusPage{
-			numbers: n, Health: s.health(), Rows: rows, Refreshes: slices.Clone(recent),
-			Private: access.allowed(r), Settings: s.config.Settings, Version: s.version,
-			Uptime: span(time.Since(s.started)),
+			numbers: n, Health: e.health(), Rows: rows, Refreshes: slices.Clone(recent),
+			Private: access.allowed(r), Settings: e.options.Config.Settings, Version: e.options.Version,
+			Uptime: span(time.Since(e.started)),
 		}
 		slices.Reverse(page.Refreshes)
 		if len(recent) > 0 {
 			page.Cause = lastCause(recent)
 		}
-		s.render(w, "status", page)
+		e.render(w, "status", page)
 	}
 }
 

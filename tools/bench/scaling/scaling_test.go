@@ -138,7 +138,7 @@ func paceOf(t *testing.T, customers, quota int) exporter.Pace {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return exporter.NewPace(config.Config{RateLimit: quota, RateReserve: reserve, RefreshInterval: interval}, client, first)
+	return exporter.NewPace(config.Config{Options: apiclient.Options{RateLimit: quota, RateReserve: reserve, RefreshInterval: interval}}, client, first)
 }
 
 // afterFirstPage calls back when page 1 has been read.
