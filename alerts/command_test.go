@@ -12,11 +12,12 @@ import (
 	"go.yaml.in/yaml/v2"
 
 	"yativo-card-exporter/alerts"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // run runs the command and returns what it printed; it must exit with 0 and
 // complain of nothing but links that nobody chose.
-func run(t *testing.T, args ...string) []byte {
+func run(t *testing.T, args ...string) string {
 	t.Helper()
 	stdout, stderr := runAloud(t, args...)
 	for line := range strings.Lines(stderr) {
@@ -28,13 +29,13 @@ func run(t *testing.T, args ...string) []byte {
 }
 
 // runAloud runs the command, which must exit with 0.
-func runAloud(t *testing.T, args ...string) (printed []byte, stderr string) {
+func runAloud(t *testing.T, args ...string) (printed, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	if code := alerts.Command(args, &out, &errs); code != 0 {
 		t.Fatalf("alerts %v: exit code %d: %s", args, code, errs.String())
 	}
-	return out.Bytes(), errs.String()
+	return out.String(), errs.String()
 }
 
 // A page that links to localhost is of no use on a phone.
@@ -70,10 +71,10 @@ func TestChangedFilesOfAlertmanagerAreKept(t *testing.T) {
 	}
 	_, stderr := runAloud(t, args...)
 	for _, name := range changed {
-		if got := read(t, filepath.Join(folder, name)); string(got) != "changed" {
+		if got := testutil.ReadFile(t, filepath.Join(folder, name)); got != "changed" {
 			t.Errorf("%s is written over", name)
 		}
-		if diff := cmp.Diff(string(read(t, name)), string(read(t, filepath.Join(folder, name+".new")))); diff != "" {
+		if diff := cmp.Diff(testutil.ReadFile(t, name), testutil.ReadFile(t, filepath.Join(folder, name+".new"))); diff != "" {
 			t.Errorf("%s.new differs (-repository +folder):\n%s", name, diff)
 		}
 		if want := "alerts: " + filepath.ToSlash(name) + " is not as it is shipped and is kept"; !strings.Contains(stderr, want) {
@@ -81,7 +82,7 @@ func TestChangedFilesOfAlertmanagerAreKept(t *testing.T) {
 		}
 	}
 	for _, name := range []string{alerts.RulesFile, "runbook.md"} {
-		if got := read(t, filepath.Join(folder, name)); string(got) == "changed" {
+		if got := testutil.ReadFile(t, filepath.Join(folder, name)); got == "changed" {
 			t.Errorf("%s is not written", name)
 		}
 	}
@@ -89,7 +90,7 @@ func TestChangedFilesOfAlertmanagerAreKept(t *testing.T) {
 
 func TestCheckedInRulesAreThoseOfTheCommand(t *testing.T) {
 	t.Parallel()
-	if diff := cmp.Diff(string(run(t)), string(read(t, alerts.RulesFile))); diff != "" {
+	if diff := cmp.Diff(run(t), testutil.ReadFile(t, alerts.RulesFile)); diff != "" {
 		t.Errorf("%s is not what the alerts command prints (-command +file); write it anew with the command:\n%s", alerts.RulesFile, diff)
 	}
 }
@@ -159,11 +160,11 @@ func TestParametersReachTheRules(t *testing.T) {
 
 // changedLines are the distinct lines that only one of two files has, the
 // first's with a minus.
-func changedLines(a, b []byte) []string {
+func changedLines(a, b string) []string {
 	var changed []string
-	collect := func(sign string, from, other []byte) {
-		lines := strings.Split(string(other), "\n")
-		for line := range strings.SplitSeq(string(from), "\n") {
+	collect := func(sign string, from, other string) {
+		lines := strings.Split(other, "\n")
+		for line := range strings.SplitSeq(from, "\n") {
 			if signed := sign + strings.TrimSpace(line); !slices.Contains(lines, line) && !slices.Contains(changed, signed) {
 				changed = append(changed, signed)
 			}
@@ -201,7 +202,7 @@ func TestLabelsAndLinksReachEveryAlert(t *testing.T) {
 // Whoever reads the template reads rules: it is YAML before it is rendered.
 func TestTemplateIsYAML(t *testing.T) {
 	t.Parallel()
-	template, rendered := parse(t, read(t, "rules.yml.tmpl")), parse(t, run(t))
+	template, rendered := parse(t, testutil.ReadFile(t, "rules.yml.tmpl")), parse(t, run(t))
 	if len(template) != len(rendered) {
 		t.Errorf("the template has %d rules, rendered %d", len(template), len(rendered))
 	}
@@ -215,14 +216,14 @@ func TestOperatorFormatHoldsTheSameGroups(t *testing.T) {
 		Metadata   struct{ Name string }
 		Spec       ruleFile
 	}
-	if err := yaml.UnmarshalStrict(run(t, "-format", "operator"), &object); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(run(t, "-format", "operator")), &object); err != nil {
 		t.Fatal(err)
 	}
 	if object.APIVersion != "monitoring.coreos.com/v1" || object.Kind != "PrometheusRule" || object.Metadata.Name != "yativo-card-exporter" {
 		t.Errorf("the object is %s %s %q", object.APIVersion, object.Kind, object.Metadata.Name)
 	}
 	var file ruleFile
-	if err := yaml.UnmarshalStrict(run(t), &file); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(run(t)), &file); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(file, object.Spec); diff != "" {
@@ -237,8 +238,8 @@ func TestFolderHoldsTheWholePack(t *testing.T) {
 		t.Errorf("printed %q", printed)
 	}
 	for _, name := range []string{alerts.RulesFile, "alertmanager.yml", "runbook.md", filepath.Join("templates", "yativo-card.tmpl")} {
-		got := read(t, filepath.Join(folder, name))
-		if diff := cmp.Diff(string(read(t, name)), string(got)); diff != "" {
+		got := testutil.ReadFile(t, filepath.Join(folder, name))
+		if diff := cmp.Diff(testutil.ReadFile(t, name), got); diff != "" {
 			t.Errorf("%s differs (-repository +folder):\n%s", name, diff)
 		}
 	}

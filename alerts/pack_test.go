@@ -2,7 +2,6 @@ package alerts_test
 
 import (
 	"html"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v2"
 
 	"yativo-card-exporter/alerts"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // rule is a rule of a rule file.
@@ -33,10 +33,10 @@ type ruleFile struct {
 }
 
 // parse reads a rendered rule file strictly and returns all of its rules.
-func parse(t *testing.T, content []byte) []rule {
+func parse(t *testing.T, content string) []rule {
 	t.Helper()
 	var file ruleFile
-	if err := yaml.UnmarshalStrict(content, &file); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(content), &file); err != nil {
 		t.Fatal(err)
 	}
 	var rules []rule
@@ -52,16 +52,7 @@ func parse(t *testing.T, content []byte) []rule {
 // shipped are the checked-in rules that alert.
 func shipped(t *testing.T) []rule {
 	t.Helper()
-	return slices.DeleteFunc(parse(t, read(t, alerts.RulesFile)), func(r rule) bool { return r.Alert == "" })
-}
-
-func read(t *testing.T, name string) []byte {
-	t.Helper()
-	content, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return content
+	return slices.DeleteFunc(parse(t, testutil.ReadFile(t, alerts.RulesFile)), func(r rule) bool { return r.Alert == "" })
 }
 
 // Whoever is woken by an alert finds in it what is wrong, by how much, what to
@@ -103,7 +94,7 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 func TestEveryAlertHasItsRunbookSection(t *testing.T) {
 	t.Parallel()
 	sections := make(map[string]string)
-	for section := range strings.SplitSeq(string(read(t, "runbook.md")), "\n## ") {
+	for section := range strings.SplitSeq(testutil.ReadFile(t, "runbook.md"), "\n## ") {
 		name, body, _ := strings.Cut(section, "\n")
 		sections[name] = body
 	}
@@ -194,7 +185,7 @@ func TestRunbookPageLeadsOn(t *testing.T) {
 func TestAlertmanagerNamesOnlyAlertsThatExist(t *testing.T) {
 	t.Parallel()
 	alerting := shipped(t)
-	config := string(read(t, "alertmanager.yml"))
+	config := testutil.ReadFile(t, "alertmanager.yml")
 	named := regexp.MustCompile(`YativoCard(\w+|\([\w|]+\))`).FindAllStringSubmatch(config, -1)
 	if len(named) < 10 {
 		t.Fatalf("found only %d names", len(named))
@@ -210,14 +201,14 @@ func TestAlertmanagerNamesOnlyAlertsThatExist(t *testing.T) {
 
 func TestSecretsAndPersonalDataStayOut(t *testing.T) {
 	t.Parallel()
-	config := string(read(t, "alertmanager.yml"))
+	config := testutil.ReadFile(t, "alertmanager.yml")
 	for _, line := range regexp.MustCompile(`(?m)^\s*(-\s+)?\w*(url|key|token|password|secret)\w*: .*$`).FindAllString(config, -1) {
 		if !regexp.MustCompile(`_file: /etc/alertmanager/secrets/\w+$`).MatchString(line) {
 			t.Errorf("alertmanager.yml: %q does not read a file", strings.TrimSpace(line))
 		}
 	}
 	for _, name := range []string{alerts.RulesFile, "alertmanager.yml", "templates/yativo-card.tmpl"} {
-		if found := regexp.MustCompile(`e-?mail_|customer_id|external_`).Find(read(t, name)); found != nil {
+		if found := regexp.MustCompile(`e-?mail_|customer_id|external_`).FindString(testutil.ReadFile(t, name)); found != "" {
 			t.Errorf("%s speaks of %s", name, found)
 		}
 	}

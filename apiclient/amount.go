@@ -32,12 +32,10 @@ func parseAmount(number []byte) (Amount, bool) {
 	if a.Value.Exponent < -maxAmountExponent || a.Value.Exponent > maxAmountExponent {
 		return Amount{}, false
 	}
-	if digits := a.Value.NumDigits() + int64(a.Value.Exponent); digits > maxAmountDigits {
-		var magnitude apd.Decimal
-		if magnitude.Abs(&a.Value); magnitude.Cmp(apd.New(1, maxAmountDigits)) > 0 {
-			return Amount{}, false
-		}
+	digits := a.Value.NumDigits() + int64(a.Value.Exponent)
+	a.Known = digits <= maxAmountDigits || new(apd.Decimal).Abs(&a.Value).Cmp(apd.New(1, maxAmountDigits)) <= 0
+	if !a.Known {
+		return Amount{}, false
 	}
-	a.Known = true
 	return a, true
 }

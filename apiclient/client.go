@@ -1,6 +1,7 @@
 package apiclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -78,9 +79,9 @@ func (c *Client) Page(ctx context.Context, number int, balances bool) (*Page, er
 type query struct {
 	number   int
 	balances bool
-	status   string    // the one to list alone, or "" for all
-	sending  func()    // is called when the request may go out, if it is set
-	copyTo   io.Writer // takes the answer too, if it is set
+	status   string        // the one to list alone, or "" for all
+	sending  func()        // is called when the request may go out, if it is set
+	copyTo   *bytes.Buffer // takes the answer too, if it is set
 }
 
 // fetch fetches a page. If the API refuses the token, that is renewed and the
@@ -128,6 +129,7 @@ func (c *Client) fetchWith(ctx context.Context, token string, q query) (page *Pa
 		sending:  q.sending,
 		decode: func(body io.Reader) (err error) {
 			if q.copyTo != nil {
+				q.copyTo.Reset() // of an attempt before
 				body = io.TeeReader(body, q.copyTo)
 			}
 			page, err = decodePage(body, q)

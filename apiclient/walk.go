@@ -1,7 +1,6 @@
 package apiclient
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -29,38 +28,31 @@ type WalkOptions struct {
 // is a walk of its own.
 func (c *Client) Walk(ctx context.Context, o WalkOptions) iter.Seq2[*Page, error] {
 	return func(yield func(*Page, error) bool) {
-		page, err := c.Page(ctx, 1, o.Balances)
-		defer func() { // when no request is under way any longer
-			if err != nil {
-				c.dropConnections()
-			}
-		}()
-		if err != nil {
-			yield(nil, err)
-			return
-		}
 		p := c.newPrefetch(ctx, o)
 		defer p.stop()
-		size, last := c.rowsPerPage(page), 1
-		for yield(page, nil) && len(page.Rows) > 0 {
-			last = max(last, pagesFor(page.Total, size))
-			pastTotal := page.Number == last
-			if pastTotal {
+		last, size, pastTotal := 1, 0, false
+		for number := 1; ; number++ {
+			page, err := p.next(last)
+			switch {
+			case isRejected(err) && number == last && number > 1,
+				err == nil && len(page.Rows) == 0 && pastTotal:
+				return // the end
+			case err != nil:
+				yield(nil, err)
+				p.stop()
+				c.dropConnections() // of which no request uses one any longer
+				return
+			case !yield(page, nil) || len(page.Rows) == 0:
+				return
+			case number == 1:
+				size = c.rowsPerPage(page)
+			}
+			last = max(last, (page.Total+size-1)/size)
+			if pastTotal = number == last; pastTotal {
 				if len(page.Rows) < size || page.Total < size || last*size >= maxTotal {
 					return
 				}
 				last++
-			}
-			number := page.Number + 1
-			page, err = p.next(last)
-			switch {
-			case isRejected(err) && number == last,
-				err == nil && len(page.Rows) == 0 && pastTotal:
-				err = nil // the end, and no reason to let connections go
-				return
-			case err != nil:
-				yield(nil, err)
-				return
 			}
 		}
 	}
@@ -94,9 +86,7 @@ func (c *Client) rowsPerPage(first *Page) int {
 	}
 }
 
-func pagesFor(total, size int) int { return (total + size - 1) / size }
-
-// prefetch fetches the pages after the first ahead of their turn. Up to twice
+// prefetch fetches pages ahead of their turn. Up to twice
 // as many are asked for or waiting as may be in flight, so that one slow page
 // does not idle the rest.
 type prefetch struct {
@@ -123,7 +113,7 @@ func (c *Client) newPrefetch(ctx context.Context, o WalkOptions) *prefetch {
 	if o.OneAtATime {
 		inFlight = 1
 	}
-	p := &prefetch{client: c, options: o, slots: make(chan struct{}, inFlight), nextNumber: 2, sent: make(chan struct{})}
+	p := &prefetch{client: c, options: o, slots: make(chan struct{}, inFlight), nextNumber: 1, sent: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	close(p.sent)
 	return p
@@ -142,10 +132,11 @@ func (p *prefetch) next(last int) (*Page, error) {
 	}
 	got := <-p.ahead[0]
 	p.ahead = p.ahead[1:]
-	if got.err != nil {
-		return nil, cmp.Or(context.Cause(p.ctx), got.err)
+	// The page that failed first says why all others were given up.
+	if first, ok := errors.AsType[*Error](context.Cause(p.ctx)); ok && got.err != nil {
+		return nil, first
 	}
-	return got.page, nil
+	return got.page, got.err
 }
 
 // fetch asks for a page. Pages are sent in order, since rows that move on while

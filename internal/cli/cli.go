@@ -120,7 +120,8 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-// exitError is the exit code of a command that has said itself what went wrong.
+// exitError is the exit code of a command that has said itself what went wrong,
+// if anything did.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
@@ -161,10 +162,7 @@ func withoutArguments(run func(ctx context.Context, p Process) error) func(ctx c
 // withOwnMessages makes a command of one that says itself what went wrong.
 func withOwnMessages(run func(args []string, stdout, stderr io.Writer) int) func(ctx context.Context, p Process) error {
 	return func(_ context.Context, p Process) error {
-		if code := run(p.Args, p.Stdout, p.Stderr); code != exitcode.OK {
-			return exitError(code)
-		}
-		return nil
+		return exitError(run(p.Args, p.Stdout, p.Stderr))
 	}
 }
 

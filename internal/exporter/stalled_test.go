@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"yativo-card-exporter/internal/onboarding"
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // webConfig writes a web configuration and returns its path.
@@ -234,7 +234,7 @@ func TestPrivateAddressListsCustomers(t *testing.T) {
 	for i, want := range []int{http.StatusForbidden, http.StatusOK} {
 		_, port, _ := strings.Cut(strings.TrimPrefix(listeners[i].Addr().String(), "[::]"), ":")
 		for path, want := range map[string]int{"/stalled": want, "/": http.StatusOK} {
-			status, body := ask(t, "http://127.0.0.1:"+port+path, "")
+			status, body, _ := testutil.Get(t, "http://127.0.0.1:"+port+path)
 			if status != want {
 				t.Errorf("listener %d answers %d to %s, want %d: %s", i, status, path, want, body)
 			}
@@ -245,7 +245,7 @@ func TestPrivateAddressListsCustomers(t *testing.T) {
 				t.Errorf("listener %d shows totals: %t", i, i == 0)
 			}
 		}
-		if status, _ := ask(t, "http://127.0.0.1:"+port+"/stalled", "evil.example"); status != http.StatusForbidden {
+		if status, _, _ := testutil.Get(t, "http://127.0.0.1:"+port+"/stalled", "Host", "evil.example"); status != http.StatusForbidden {
 			t.Errorf("listener %d answers %d to a browser that was told to ask for evil.example", i, status)
 		}
 	}
@@ -253,24 +253,4 @@ func TestPrivateAddressListsCustomers(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-}
-
-// ask asks a server, as a client of host if that is given.
-func ask(t *testing.T, url, host string) (status int, body string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Host = host
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Error(err)
-	}
-	return resp.StatusCode, string(text)
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
 // alertmanager is a running Alertmanager with the shipped configuration, whose
@@ -131,7 +133,7 @@ func (a *alertmanager) post(alerts ...map[string]string) error {
 // inhibited returns, for each alert that Alertmanager knows, whether it is muted.
 func (a *alertmanager) inhibited() (map[string]bool, error) {
 	a.t.Helper()
-	code, body, _ := fetch(a.t, a.url+"/api/v2/alerts", "")
+	code, body, _ := testutil.Get(a.t, a.url+"/api/v2/alerts")
 	if code != http.StatusOK {
 		return nil, fmt.Errorf("list alerts: %d", code)
 	}

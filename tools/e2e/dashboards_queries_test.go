@@ -19,6 +19,7 @@ import (
 	"yativo-card-exporter/dashboards"
 	"yativo-card-exporter/internal/onboarding"
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // dashboardJob is the job under which everything shipped expects the exporter.
@@ -310,7 +311,7 @@ func (w *dashboardWatch) labels(metric string) map[string]bool {
 // ask decodes the data of an answer of Prometheus.
 func (w *dashboardWatch) ask(path string, data any) error {
 	w.t.Helper()
-	code, body, _ := fetch(w.t, w.url+path, "")
+	code, body, _ := testutil.Get(w.t, w.url+path)
 	if code != http.StatusOK {
 		return fmt.Errorf("%s: %d: %s", path, code, body)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // The first command of the README, run by somebody who has just cloned the
@@ -36,7 +37,7 @@ func TestNewcomerRunsTheDemo(t *testing.T) {
 	})
 	url := "http://" + listenAddress(t, demo) + "/metrics"
 	eventually(t, 30*time.Second, "the demo shows customers", func() error {
-		code, body, _ := fetch(t, url, "")
+		code, body, _ := testutil.Get(t, url)
 		if code != http.StatusOK {
 			return fmt.Errorf("%s answers %d", url, code)
 		}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -137,7 +136,7 @@ func (e *exporter) awaitReady() {
 
 func (e *exporter) get(path string) (code int, body string) {
 	e.t.Helper()
-	code, body, _ = fetch(e.t, "http://"+e.address+path, "")
+	code, body, _ = testutil.Get(e.t, "http://"+e.address+path)
 	return code, body
 }
 
@@ -188,28 +187,4 @@ func parseSeries(t *testing.T, text string) series {
 		t.Fatal(err)
 	}
 	return series(all)
-}
-
-// fetch gets a URL, asking for a content type unless it is empty.
-func fetch(t *testing.T, url, accept string) (code int, body, contentType string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if accept != "" {
-		req.Header.Set("Accept", accept)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	content, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(content), resp.Header.Get("Content-Type")
 }

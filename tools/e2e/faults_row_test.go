@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // The exporter under a fault is configured so that a row of the table takes
@@ -232,7 +233,7 @@ func (r row) holds(now, before series) error {
 func (e *exporter) timedScrape(t *testing.T, to *series) time.Duration {
 	t.Helper()
 	begun := time.Now()
-	code, body, _ := fetch(t, "http://"+e.address+"/metrics", "")
+	code, body, _ := testutil.Get(t, "http://"+e.address+"/metrics")
 	took := time.Since(begun)
 	if code != 200 {
 		t.Fatalf("/metrics answers %d: %s", code, body)

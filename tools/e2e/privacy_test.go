@@ -14,6 +14,7 @@ import (
 
 	"yativo-card-exporter/internal/onboarding"
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // planted is in everything that must never be shown: identifiers, e-mails,
@@ -147,7 +148,7 @@ func inspect(t *testing.T, e *exporter, env settings) map[string]string {
 	for _, path := range []string{"/", "/metrics", "/-/healthy", "/-/ready", "/nonexistent"} {
 		_, shown[path] = e.get(path)
 	}
-	_, shown["OpenMetrics"], _ = fetch(t, "http://"+e.address+"/metrics", "application/openmetrics-text;version=1.0.0")
+	_, shown["OpenMetrics"], _ = testutil.Get(t, "http://"+e.address+"/metrics", "Accept", "application/openmetrics-text;version=1.0.0")
 	shown["the log"] = e.Stdout.String() + e.Stderr.String()
 	return shown
 }

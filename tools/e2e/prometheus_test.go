@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"yativo-card-exporter/internal/testutil"
 )
 
 // prometheus is a running Prometheus.
@@ -64,7 +66,7 @@ func (s sample) name() string {
 // to give, as it does while it starts.
 func (p *prometheus) query(expr string) ([]sample, error) {
 	p.t.Helper()
-	code, body, _ := fetch(p.t, p.url+"/api/v1/query?query="+url.QueryEscape(expr), "")
+	code, body, _ := testutil.Get(p.t, p.url+"/api/v1/query?query="+url.QueryEscape(expr))
 	if code != http.StatusOK {
 		return nil, fmt.Errorf("query %s: %d: %s", expr, code, body)
 	}

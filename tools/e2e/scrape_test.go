@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // stillPopulation is a program of several pages in which nobody moves.
@@ -105,9 +106,9 @@ func TestExpositionIsClean(t *testing.T) {
 		"text/plain":                   "text/plain",
 		"application/openmetrics-text": "application/openmetrics-text;version=1.0.0",
 	} {
-		code, body, contentType := fetch(t, "http://"+exporter.address+"/metrics", accept)
-		if code != http.StatusOK || !strings.HasPrefix(contentType, format) {
-			t.Errorf("asked for %s: %d, %s", format, code, contentType)
+		code, body, headers := testutil.Get(t, "http://"+exporter.address+"/metrics", "Accept", accept)
+		if code != http.StatusOK || !strings.HasPrefix(headers.Get("Content-Type"), format) {
+			t.Errorf("asked for %s: %d, %s", format, code, headers.Get("Content-Type"))
 		}
 		if complete := strings.HasSuffix(body, "\n# EOF\n"); complete != (format != "text/plain") {
 			t.Errorf("%s ends in # EOF: %t", format, complete)

@@ -9,6 +9,7 @@ import (
 
 	"yativo-card-exporter/internal/onboarding"
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 // scraper scrapes an exporter in a soak, as a Prometheus does, and judges what
@@ -52,7 +53,7 @@ func (sc *scraper) scrape() {
 	// cannot have begun after it and ended before.
 	sighted := &sighting{mark: sc.s.api.Mark(), gone: sc.s.gone.Load()}
 	begun := time.Now()
-	code, body, _ := fetch(t, "http://"+sc.e.address+"/metrics", "")
+	code, body, _ := testutil.Get(t, "http://"+sc.e.address+"/metrics")
 	sc.took = append(sc.took, time.Since(begun))
 	if code != http.StatusOK {
 		t.Errorf("/metrics answers %d: %s", code, body)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"yativo-card-exporter/internal/sandbox"
+	"yativo-card-exporter/internal/testutil"
 )
 
 const (
@@ -197,7 +198,7 @@ func about(points []point, seconds float64) (found []point) {
 // mustAsk decodes the result of a query.
 func (p *prometheus) mustAsk(t *testing.T, path string, result any) {
 	t.Helper()
-	code, body, _ := fetch(t, p.url+path, "")
+	code, body, _ := testutil.Get(t, p.url+path)
 	if code != http.StatusOK {
 		t.Fatalf("%s: %d: %s", path, code, body)
 	}
