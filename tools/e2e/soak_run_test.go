@@ -3,12 +3,10 @@
 package e2e_test
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -18,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"yativo-card-exporter/internal/onboarding"
 	"yativo-card-exporter/internal/sandbox"
 )
 
@@ -61,6 +58,9 @@ func TestSoak(t *testing.T) {
 	s := &soak{t: t, api: api, chance: rand.New(rand.NewPCG(seed, 2026))}
 	for _, c := range api.Customers() {
 		s.ids = append(s.ids, c.ID)
+	}
+	for i, odd := range oddStatuses() {
+		api.Update(s.ids[i], odd.apply) // so that each has its label from the first walk on
 	}
 	s.exporter = startExporter(t, settingsFor(t, serveSandbox(t, api)).with(settings{
 		"YATIVO_TIMEOUT": faultTimeout.String(), "YATIVO_RATE_LIMIT": strconv.Itoa(soakLimit),
@@ -129,7 +129,7 @@ func (s *soak) round() {
 		end()
 	}
 
-	want := truthOf(s.t, s.api.Truth())
+	want := s.truth()
 	cured := time.Now()
 	s.await(faultInterval+soakCooldown+faultSlack, "the exporter is well, to the cent", func(now series) error {
 		return errors.Join(now.is("yativo_up", 1), now.agree(want))
@@ -145,85 +145,6 @@ func (s *soak) round() {
 	})
 	if lines := strings.Count(s.Stderr.String(), "\n") - logged; lines > soakLines {
 		s.t.Errorf("one round of trouble made %d lines of log, more than %d", lines, soakLines)
-	}
-}
-
-// fault draws a fault that may spoil refreshes and must never spoil data: for
-// one endpoint or both, for all requests or some of them.
-func (s *soak) fault() sandbox.Fault {
-	faults := []sandbox.Fault{
-		sandbox.Refuse(), sandbox.ResetMidBody(), sandbox.Hang(), sandbox.Drip(100, 50*time.Millisecond),
-		sandbox.Status(500), sandbox.Status(502), sandbox.Status(503, "Retry-After", "1"), sandbox.Status(504),
-		sandbox.Status(429), sandbox.Status(429, "Retry-After", "1"), sandbox.Status(400), sandbox.Status(401), sandbox.Status(403), sandbox.Status(404),
-		sandbox.Status(403, "Retry-After", "1"), sandbox.Status(429, "Retry-After", "1_0"), idBeside(), shuffled(), sandbox.Status(404).When(sandbox.OnPage(5)),
-		sandbox.Redirect(302, "http://127.0.0.1:1/"), sandbox.HTML(), sandbox.Truncate(), sandbox.SuccessFalse(), sandbox.Body(`{"data":[]}`),
-		sandbox.HugeBody(64 << 20), sandbox.GzipBomb(1 << 30), sandbox.DeepNesting(50_000),
-		sandbox.SamePage(), sandbox.IgnoreLimit(), sandbox.EmptyPage(2), sandbox.ExpiresIn("0"), sandbox.ExpiresIn(""), noHTTP(), hugeHeader(), brokenGzip(),
-	}
-	f := faults[s.chance.IntN(len(faults))]
-	if f.Endpoint == "" {
-		f = f.On([]sandbox.Endpoint{sandbox.Any, sandbox.CustomersEndpoint, sandbox.TokenEndpoint}[s.chance.IntN(3)])
-	}
-	switch s.chance.IntN(3) {
-	case 0:
-		return f.First(1 + s.chance.IntN(10))
-	case 1:
-		if f.Match == nil {
-			return f.When(sandbox.OnPage(1 + s.chance.IntN(4)))
-		}
-	}
-	return f
-}
-
-// idBeside puts an id that is not the customer's before each customer_id.
-func idBeside() sandbox.Fault {
-	return sandbox.RewriteBody(func(body []byte) []byte {
-		return bytes.ReplaceAll(body, []byte(`{"customer_id":`), []byte(`{"id":"0","_id":"","customer_id":`))
-	}).On(sandbox.CustomersEndpoint)
-}
-
-// shuffled lists another page than the one asked for, and another each time.
-func shuffled() sandbox.Fault {
-	var asked atomic.Int64
-	return sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		query := r.URL.Query()
-		query.Set("page", strconv.FormatInt(1+asked.Add(1)%4, 10))
-		r.URL.RawQuery = query.Encode()
-		next.ServeHTTP(w, r)
-	}}
-}
-
-// move changes the population: a sign-up, a departure, or somebody's status and
-// balances.
-func (s *soak) move() {
-	statuses := []onboarding.Status{
-		onboarding.OTPRequested, onboarding.OTPVerified, onboarding.KYCInitiated, onboarding.KYCCompleted,
-		onboarding.SafeDeploying, onboarding.CardCreated, onboarding.Active,
-	}
-	switch which := s.chance.IntN(len(s.ids)); s.chance.IntN(20) {
-	case 0:
-		s.born++
-		c := plain("born-" + strconv.Itoa(s.born))
-		s.ids = append(s.ids, c.ID)
-		s.api.Add(c)
-	case 1:
-		s.gone.Add(1)
-		s.api.Remove(s.ids[which])
-		s.ids = slices.Delete(s.ids, which, which+1)
-	default:
-		status, cents := statuses[s.chance.IntN(len(statuses))], s.chance.IntN(1_000_000)
-		s.api.Update(s.ids[which], func(c *sandbox.Customer) {
-			c.Status, c.SafeDeployed = status, status.Step() == 6
-			c.Currency, c.Ledger, c.Available, c.Pending, c.Freshness, c.Cards = "", "", "", "", "", 0
-			if c.SafeDeployed {
-				c.Currency, c.Cards = []string{"USD", "EUR", "GBP"}[cents%3], cents%3
-				c.Ledger = fmt.Sprintf("%d.%02d", cents/100, cents%100)
-				c.Freshness, c.Available = "on_chain", c.Ledger
-				if cents%2 == 0 {
-					c.Freshness, c.Pending = "realtime", "0"
-				}
-			}
-		})
 	}
 }
 

@@ -92,16 +92,24 @@ func (sc *scraper) judge(now series, since *sighting) {
 	sc.snapshots++
 	within := since.mark.Range()
 	hidden := int(sc.s.gone.Load() - since.gone)
-	check := func(name string, always, ever int) {
-		if got := int(now[name]); got < always-hidden || got > ever {
+	check := func(metric string, always, ever int, labels ...string) {
+		got := 0
+		for _, of := range labels {
+			got += int(now[metric+of])
+		}
+		if got < always-hidden || got > ever {
 			sc.wrong++
-			t.Errorf("%s is %d; the population had %d to %d, and %d left", name, got, always, ever, hidden)
+			t.Errorf("%s%v is %d; the population had %d to %d, and %d left", metric, labels, got, always, ever, hidden)
 		}
 	}
-	for _, status := range onboarding.Statuses() {
-		of := label(status.String())
-		check("yativo_card_customers"+of, within.Always.ByStatus[status], within.Ever.ByStatus[status])
-		check("yativo_card_undeployed_safes"+of, within.Always.Undeployed[status], within.Ever.Undeployed[status])
+	labels := map[onboarding.Status][]string{}
+	for _, odd := range oddStatuses() {
+		labels[odd.documented] = []string{label(odd.label)}
 	}
-	check("yativo_exporter_upstream_customers", within.Min.Total, within.Max.Total)
+	for _, status := range onboarding.Statuses()[:onboarding.NumStatuses-1] { // nobody is in the unknown one
+		of := append(labels[status], label(status.String()))
+		check("yativo_card_customers", within.Always.ByStatus[status], within.Ever.ByStatus[status], of...)
+		check("yativo_card_undeployed_safes", within.Always.Undeployed[status], within.Ever.Undeployed[status], of...)
+	}
+	check("yativo_exporter_upstream_customers", within.Min.Total, within.Max.Total, "")
 }
