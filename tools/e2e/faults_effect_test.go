@@ -55,9 +55,8 @@ func (s *scene) effect(t *testing.T, before, during series, quiet int) (e effect
 // judge compares what was seen with what is wanted.
 func (r row) judge(t *testing.T, seen *effect, requests, refreshes float64) {
 	t.Helper()
-	// One more refresh is under way.
-	if requests > float64(r.want.requests)*(refreshes+1) {
-		t.Errorf("%v requests in %v refreshes and the next, want at most %d in each", requests, refreshes, r.want.requests)
+	if requests > float64(r.want.requests)*refreshes {
+		t.Errorf("%v requests in %v refreshes, want at most %d in each", requests, refreshes, r.want.requests)
 	}
 	seen.requests = r.want.requests
 	if *seen != r.want {

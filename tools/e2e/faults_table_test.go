@@ -12,7 +12,7 @@ import (
 
 // rowsAtOnce is how many rows run side by side. An exporter that waits costs
 // next to nothing, so they are more than there are processors.
-const rowsAtOnce = 40
+const rowsAtOnce = 24
 
 // table is every fault of the world around the exporter.
 func table(t *testing.T) []row {

@@ -25,6 +25,10 @@ const (
 	soakBriefly = 2 * time.Minute
 	// soakBeat is the time from one change of the population to the next.
 	soakBeat = 100 * time.Millisecond
+	// soakPace is how often each scraper scrapes.
+	soakPace = 250 * time.Millisecond
+	// soakSlack is what a busy machine may add to a recovery.
+	soakSlack = 12 * time.Second
 	// soakCooldown is that of the breaker.
 	soakCooldown = 5 * time.Second
 	// soakLimit is YATIVO_RATE_LIMIT.
@@ -131,13 +135,13 @@ func (s *soak) round() {
 
 	want := s.truth()
 	cured := time.Now()
-	s.await(faultInterval+soakCooldown+faultSlack, "the exporter is well, to the cent", func(now series) error {
+	s.await(faultInterval+soakCooldown+soakSlack, "the exporter is well, to the cent", func(now series) error {
 		return errors.Join(now.is("yativo_up", 1), now.agree(want))
 	})
 	s.slowest = max(s.slowest, time.Since(cured))
 	// A whole refresh in health changes nothing.
 	refreshes := s.metrics()["yativo_exporter_refreshes_total"]
-	s.await(2*faultInterval+faultSlack, "a refresh in health", func(now series) error {
+	s.await(2*faultInterval+soakSlack, "a refresh in health", func(now series) error {
 		if err := errors.Join(now.is("yativo_up", 1), now.agree(want)); err != nil {
 			s.t.Fatalf("wrong while healthy: %v", err)
 		}

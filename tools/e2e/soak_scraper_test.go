@@ -35,7 +35,7 @@ type sighting struct {
 
 // run scrapes until it is told to stop.
 func (sc *scraper) run(stop <-chan struct{}) {
-	pace := time.NewTicker(scrapePace)
+	pace := time.NewTicker(soakPace)
 	defer pace.Stop()
 	for {
 		select {
