@@ -144,7 +144,7 @@ func (c *Client) send(caller context.Context, r request, permit *permit) (err er
 	defer resp.Body.Close()
 	status = resp.StatusCode
 	c.observeQuota(resp.Header, permit)
-	if status < 200 || status > 299 {
+	if status < 200 || status > 299 || status == http.StatusNoContent {
 		return c.refusal(resp, cancel)
 	}
 	body := &bodyReader{Reader: http.MaxBytesReader(nil, resp.Body, maxBody)}
@@ -198,7 +198,7 @@ func (c *Client) refusal(resp *http.Response, cancel context.CancelFunc) *Error 
 	if wait > 0 {
 		c.limiter.pause(wait, now)
 	}
-	return statusError(resp.StatusCode, origin, wait > 0)
+	return statusError(resp.StatusCode, origin, wait)
 }
 
 // readAtOnce reads what there is of a body, up to maxErrorBody and for at most

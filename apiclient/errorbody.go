@@ -3,32 +3,38 @@ package apiclient
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // errorOrigin is who wrote the body of an error.
 type errorOrigin int
 
 const (
-	originUnknown   errorOrigin = iota // there is no body
+	originUnknown   errorOrigin = iota // nothing tells it
 	originAPI                          // an error in the API's own form
 	originElsewhere                    // such as a proxy's or a CDN's web page
 )
 
 // parseErrorBody reads the body of an error, and how many seconds it asks to
-// wait. The API's own forms have an error, a message or a success: false.
+// wait. The API's own forms have an error, a success: false, or a status:
+// "error". A message alone is what gateways send too.
 func parseErrorBody(raw []byte) (origin errorOrigin, retryAfter float64) {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return originUnknown, 0
 	}
 	var body struct {
-		Error, Message, Success json.RawMessage
-		RetryAfter              json.RawMessage `json:"retry_after"`
+		Error, Message, Success, Status json.RawMessage
+		RetryAfter                      json.RawMessage `json:"retry_after"`
 	}
-	if json.Unmarshal(raw, &body) != nil || body.Error == nil && body.Message == nil && body.Success == nil {
-		origin = originElsewhere
-	} else {
+	switch err := json.Unmarshal(raw, &body); {
+	case err == nil && (body.Error != nil || body.Success != nil || string(body.Status) == `"error"`):
 		origin = originAPI
+	case err != nil || body.Message == nil:
+		origin = originElsewhere
 	}
-	_ = json.Unmarshal(body.RetryAfter, &retryAfter) // 0 if it is no number
+	if seconds, ok := parseNumber(strings.Trim(string(body.RetryAfter), `"`)); ok {
+		retryAfter = seconds
+	}
 	return origin, retryAfter
+}
 }

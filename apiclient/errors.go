@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // Reason says why a refresh failed. Its values are the label values of
@@ -66,10 +67,11 @@ func Hints() []Hint {
 type Error struct {
 	Op     string // the operation, such as "list card customers, page 3"
 	Reason Reason
-	Status int    // the HTTP status, or 0 if there was none
-	Detail string // what was wrong
-	Hint   Hint   // what may mend it, or ""
-	Advice string // the words for Hint, or ""
+	Status int           // the HTTP status, or 0 if there was none
+	Wait   time.Duration // that the API asks for, or 0
+	Detail string        // what was wrong
+	Hint   Hint          // what may mend it, or ""
+	Advice string        // the words for Hint, or ""
 }
 
 func (e *Error) Error() string {
@@ -102,13 +104,13 @@ func badResponse(format string, args ...any) *Error {
 
 // statusError turns an HTTP status other than 2xx into an error. Only the API
 // itself can say that the credentials or their permissions are at fault.
-func statusError(status int, origin errorOrigin, asksToWait bool) *Error {
-	e := &Error{Status: status, Detail: fmt.Sprintf("the API answered %d", status)}
+func statusError(status int, origin errorOrigin, wait time.Duration) *Error {
+	e := &Error{Status: status, Wait: wait, Detail: fmt.Sprintf("the API answered %d", status)}
 	meaning := ""
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Reason, meaning = ReasonRateLimited, ": the key's quota is used up"
-	case status == http.StatusForbidden && asksToWait:
+	case status == http.StatusForbidden && wait > 0:
 		e.Reason, meaning = ReasonRateLimited, " and asks to wait"
 	case status == http.StatusForbidden && origin != originAPI, status == http.StatusUnauthorized && origin == originElsewhere:
 		e.Reason, e.Hint, meaning = ReasonBadResponse, HintBetween, ", but not in its own form, so that it may come from elsewhere"

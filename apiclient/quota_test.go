@@ -124,7 +124,7 @@ func TestUnansweredRequestsCountAgainstTheReserve(t *testing.T) {
 			}
 			return resp, err
 		})
-		r := newRig(t, api, func(o *apiclient.Options) { o.Transport = lossy })
+		r := newRig(t, api, func(o *apiclient.Options) { o.MaxConcurrency, o.Transport = 16, lossy })
 		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
 		defer cancel()
 		for ctx.Err() == nil {

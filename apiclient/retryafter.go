@@ -1,6 +1,7 @@
 package apiclient
 
 import (
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
@@ -17,7 +18,7 @@ const maxWait = 5 * time.Minute
 // the answer asks for none or for one that has passed.
 func retryAfter(status int, h http.Header, bodyRetryAfter float64, now time.Time) time.Duration {
 	header := h.Get("Retry-After")
-	if seconds, ok := parseNumber(header); ok && seconds > 0 {
+	if seconds, ok := parseNumber(firstItem(header)); ok && seconds > 0 {
 		return capSeconds(seconds)
 	}
 	if at, err := http.ParseTime(header); err == nil {
@@ -38,9 +39,9 @@ func capSeconds(seconds float64) time.Duration {
 	return time.Duration(math.Min(seconds, maxWait.Seconds()) * float64(time.Second))
 }
 
-// parseNumber reads a decimal number. It reports false for what only Go's own
-// syntax takes for one, such as 1_0 or 0x10.
+// parseNumber reads a decimal number, however large. It reports false for what
+// only Go's own syntax takes for one, such as 1_0 or 0x10.
 func parseNumber(text string) (number float64, ok bool) {
 	number, err := strconv.ParseFloat(text, 64)
-	return number, err == nil && !math.IsNaN(number) && !strings.ContainsAny(text, "_xX")
+	return number, !errors.Is(err, strconv.ErrSyntax) && !math.IsNaN(number) && !strings.ContainsAny(text, "_xX")
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"net/http"
-	"slices"
 	"sync"
 )
 
@@ -35,7 +33,7 @@ func (c *Client) Walk(ctx context.Context, o WalkOptions) iter.Seq2[*Page, error
 			page, err := p.next(last)
 			switch {
 			case isRejected(err) && number == last && number > 1,
-				err == nil && len(page.Rows) == 0 && pastTotal:
+				pastTotal && (err == nil && len(page.Rows) == 0 || isNoPage(err)):
 				return // the end
 			case err != nil:
 				yield(nil, err)
@@ -61,9 +59,14 @@ func (c *Client) Walk(ctx context.Context, o WalkOptions) iter.Seq2[*Page, error
 // isRejected reports whether err says that the API does not have such a page.
 func isRejected(err error) bool {
 	apiErr, ok := errors.AsType[*Error](err)
-	return ok && slices.Contains([]int{
-		http.StatusBadRequest, http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable, http.StatusUnprocessableEntity,
-	}, apiErr.Status)
+	return ok && apiErr.Reason == ReasonClient && apiErr.Status != 0
+}
+
+// isNoPage reports whether err is of an answer without an error's status that is
+// the API's own and holds no list, as some give past the end.
+func isNoPage(err error) bool {
+	apiErr, ok := errors.AsType[*Error](err)
+	return ok && apiErr.Reason == ReasonBadResponse && apiErr.Hint == ""
 }
 
 // rowsPerPage is how many rows a page has that is not the last: the limit

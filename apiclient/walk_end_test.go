@@ -2,6 +2,8 @@ package apiclient_test
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,11 +55,40 @@ func TestWalkGoesOnPastTheTotal(t *testing.T) {
 	}
 }
 
+// A program that fills its last page to the full goes on being read, however the
+// API says that there are no more: with a status, or in its own form without.
+func TestEveryEndOfTheListIsOne(t *testing.T) {
+	ends := map[string]sandbox.Fault{"success: false": sandbox.SuccessFalse()}
+	for _, code := range []int{204, 400, 404, 405, 410, 416, 422} {
+		ends[strconv.Itoa(code)] = sandbox.Status(code)
+	}
+	for _, body := range []string{
+		`{}`, `{"success":true,"data":null}`, `{"data":[]}`, `{"data":{"customers":null,"total":200}}`, `{"data":{"customers":[]}}`,
+		`{"data":{"customers":[],"total":0}}`,
+	} {
+		ends[body] = sandbox.Body(body)
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			api := sandbox.New(sandbox.Options{Customers: 200, Quota: -1})
+			api.InjectFault(end.On(sandbox.CustomersEndpoint).When(sandbox.OnPage(3)))
+			if pages, err := newRig(t, api, nil).walk(false); err != nil || len(pages) != 2 {
+				t.Errorf("%d pages, %v", len(pages), err)
+			}
+			api.InjectFault(end.On(sandbox.CustomersEndpoint).When(sandbox.OnPage(1)))
+			if _, err := newRig(t, api, nil).walk(false); err == nil && !strings.Contains(name, "total") {
+				t.Error("no error where it stands in place of the first page")
+			}
+		})
+	}
+}
+
 // An API in trouble behind the last full page has not said that the list ends
 // there; nor does one that rejects the first page list nobody.
 func TestWalkFailsPastTheTotal(t *testing.T) {
 	for name, fault := range map[string]sandbox.Fault{
-		"500 past the end": sandbox.Status(500).When(sandbox.OnPage(3)), "404 on the first page": sandbox.Status(404).When(sandbox.OnPage(1)),
+		"500 past the end": sandbox.Status(500).When(sandbox.OnPage(3)), "a web page past the end": sandbox.HTML().When(sandbox.OnPage(3)),
+		"cut off past the end": sandbox.Truncate().When(sandbox.OnPage(3)), "401 past the end": sandbox.Status(401).When(sandbox.OnPage(3)), "404 on the first page": sandbox.Status(404).When(sandbox.OnPage(1)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -175,7 +175,7 @@ func (r *Refresher) refresh(ctx context.Context, start time.Time) (o outcome) {
 	o.balances, o.balancesErr = r.walkBalances(ctx)
 	switch {
 	case o.balances == balancesRead || ctx.Err() != nil:
-	case !worthWithoutBalances(o.balancesErr):
+	case !r.worthWithoutBalances(o.balancesErr):
 		o.err = o.balancesErr
 	default:
 		o.err = r.walk(ctx, false)
@@ -197,7 +197,7 @@ func (r *Refresher) walkBalances(ctx context.Context) (balanceOutcome, error) {
 	start := time.Now()
 	err := r.walk(limited, true)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) && worthWithoutBalances(err):
+	case errors.Is(err, context.DeadlineExceeded) && r.worthWithoutBalances(err):
 		return balancesFailed, &apiclient.Error{
 			Op: op, Reason: apiclient.ReasonTimeout,
 			Detail: fmt.Sprintf("not done within %s; either balances are slow and need longer intervals (EXPORTER_BALANCE_INTERVAL, EXPORTER_MAX_STALENESS), "+
@@ -219,8 +219,12 @@ func (r *Refresher) walkBalances(ctx context.Context) (balanceOutcome, error) {
 }
 
 // worthWithoutBalances reports whether a walk without balances may succeed
-// where one with them failed with err.
-func worthWithoutBalances(err error) bool {
+// where one with them failed with err. Behind a wait that outlasts an interval
+// nobody would learn why there is no news.
+func (r *Refresher) worthWithoutBalances(err error) bool {
+	if apiErr, ok := errors.AsType[*apiclient.Error](err); ok && apiErr.Wait > r.options.RefreshInterval {
+		return false
+	}
 	switch apiclient.ReasonOf(err) {
 	case apiclient.ReasonAuth, apiclient.ReasonForbidden, apiclient.ReasonRateLimited, apiclient.ReasonBreakerOpen:
 		return false

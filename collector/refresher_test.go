@@ -412,6 +412,24 @@ func TestUsedUpQuotaIsNotAskedForAWalkWithoutBalances(t *testing.T) {
 	})
 }
 
+// A maintenance that asks for a long wait is told at once, not after the wait
+// that a walk without balances would make.
+func TestLongWaitIsToldAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 87, Quota: -1})
+		r := newRig(t, api, everyRefresh)
+		r.refresh()
+		wait(time.Minute)
+		api.InjectFault(sandbox.Status(503, "Retry-After", "300").On(sandbox.CustomersEndpoint))
+		start := time.Now()
+		r.refresh()
+		r.want("yativo_up", "", 0)
+		if got := r.failures(); got["server"] != 1 || len(got) != 1 || time.Since(start) > time.Second {
+			t.Errorf("failures %v after %s", got, time.Since(start))
+		}
+	})
+}
+
 func TestBalancesNotIncluded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := sandbox.New(sandbox.Options{Customers: 250, Quota: -1})

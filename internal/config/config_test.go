@@ -235,7 +235,10 @@ func TestConfigMistakes(t *testing.T) {
 }
 
 func TestConfigWarnings(t *testing.T) {
-	missing := filepath.Join(t.TempDir(), "missing")
+	missing, empty := filepath.Join(t.TempDir(), "missing"), filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, []byte("SECRETHASH"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct {
 		env  environ
 		want []string
@@ -253,6 +256,7 @@ func TestConfigWarnings(t *testing.T) {
 		"another proxy":            {environ{"ALL_PROXY": "socks5://SECRETHASH@proxy.example"}, []string{"ALL_PROXY: has no effect; set HTTPS_PROXY"}},
 		"another proxy beside one": {environ{"all_proxy": "socks5://proxy.example", "HTTPS_PROXY": "proxy.example:3128"}, nil},
 		"authorities":              {environ{"SSL_CERT_FILE": missing}, []string{"SSL_CERT_FILE: the certificate authorities cannot be read: open " + missing + ": no such file or directory"}},
+		"no authorities":           {environ{"SSL_CERT_FILE": empty}, []string{"SSL_CERT_FILE: there is no certificate in the file"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/x509"
 	"net/url"
 	"os"
 	"slices"
@@ -44,8 +45,11 @@ func unheededVariables(variables map[string]string) (warnings []string) {
 		}
 	}
 	if path := variables["SSL_CERT_FILE"]; path != "" {
-		if _, err := os.ReadFile(path); err != nil {
+		switch authorities, err := os.ReadFile(path); {
+		case err != nil:
 			warnings = append(warnings, "SSL_CERT_FILE: the certificate authorities cannot be read: "+err.Error())
+		case !x509.NewCertPool().AppendCertsFromPEM(authorities):
+			warnings = append(warnings, "SSL_CERT_FILE: there is no certificate in the file")
 		}
 	}
 	return warnings
