@@ -37,4 +37,3 @@ func parseErrorBody(raw []byte) (origin errorOrigin, retryAfter float64) {
 	}
 	return origin, retryAfter
 }
-}

@@ -24,6 +24,7 @@ type quotaHeaders struct {
 func readQuota(h http.Header, now time.Time) (q quotaHeaders) {
 	limit, remaining, reset := quotaTexts(h)
 	if limit == "" && remaining == "" && reset == "" {
+		q.isOdd = len(quotaNames(h)) > 0
 		return q
 	}
 	var limitErr, remainingErr error

@@ -43,6 +43,8 @@ func TestQuotaForms(t *testing.T) {
 		{headers: []string{"X-RateLimit-Limit", "60", "X-RateLimit-Remaining", "7", "X-RateLimit-Reset", "soon"}, limit: 60, left: 7, notUnderstood: true},
 		{headers: []string{"X-RateLimit-Limit", "60", "X-RateLimit-Remaining", "7", "X-RateLimit-Reset", "1e300"}, limit: 60, left: 7, notUnderstood: true},
 		{headers: []string{"X-RateLimit-Limit", "60"}, notUnderstood: true},
+		{headers: []string{"X-RateLimit-Limit-Minute", "60", "X-RateLimit-Remaining-Minute", "7"}, notUnderstood: true},
+		{headers: []string{"RateLimit-Policy", `"default";w=60`}, notUnderstood: true},
 		{},
 	} {
 		t.Run(strings.Join(c.headers, " "), func(t *testing.T) {

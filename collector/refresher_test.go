@@ -3,6 +3,7 @@ package collector_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -410,6 +411,42 @@ func TestUsedUpQuotaIsNotAskedForAWalkWithoutBalances(t *testing.T) {
 			t.Errorf("logged %q", lines)
 		}
 	})
+}
+
+// What the log tells is shown by then, since whoever writes it may be held up.
+func TestNewsIsShownBeforeItIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := sandbox.New(sandbox.Options{Customers: 3, Quota: -1})
+		var r *rig
+		told := 0
+		r = newRig(t, api, func(s *settings) {
+			s.refresher.Logger = slog.New(slog.NewTextHandler(writerFunc(func(line string) {
+				told++
+				up := 1.0
+				if strings.Contains(line, "refresh failed") {
+					up = 0
+				}
+				r.want("yativo_up", "", up)
+			}), nil))
+		})
+		r.refresh()
+		remove := api.InjectFault(sandbox.Status(500))
+		wait(time.Minute)
+		r.refresh()
+		remove()
+		wait(time.Minute)
+		r.refresh()
+		if told != 3 {
+			t.Errorf("%d lines, want 3", told)
+		}
+	})
+}
+
+type writerFunc func(line string)
+
+func (f writerFunc) Write(line []byte) (int, error) {
+	f(string(line))
+	return len(line), nil
 }
 
 // A maintenance that asks for a long wait is told at once, not after the wait

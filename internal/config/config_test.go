@@ -204,6 +204,7 @@ func TestConfigMistakes(t *testing.T) {
 		"Bearer before the token":   {environ{"YATIVO_ACCESS_TOKEN": "bearer SECRETHASH"}, []string{`YATIVO_ACCESS_TOKEN: begins with "Bearer "`}},
 		"None":                      {withKey(environ{"EXPORTER_STATE_FILE": "None"}), []string{"EXPORTER_STATE_FILE: must be none, in small letters"}},
 		"a home folder":             {withKey(environ{"EXPORTER_STATE_FILE": "~/state.db"}), []string{"EXPORTER_STATE_FILE: begins with ~"}},
+		"a variable of the shell":   {withKey(environ{"EXPORTER_STATE_FILE": "$HOME/state.db"}), []string{"EXPORTER_STATE_FILE: begins with ~ or $"}},
 		"a home folder of a secret": {environ{"YATIVO_ACCESS_TOKEN_FILE": "~/token"}, []string{"YATIVO_ACCESS_TOKEN_FILE: begins with ~"}},
 		"a carriage return":         {withKey(environ{"EXPORTER_STATE_FILE": "data/state.db\r"}), []string{"EXPORTER_STATE_FILE: holds a carriage return"}},
 		"a space behind a path":     {withKey(environ{"EXPORTER_STATE_FILE": "data/state.db "}), []string{"EXPORTER_STATE_FILE: begins or ends with white space"}},

@@ -8,8 +8,8 @@ import (
 )
 
 // spelling objects to what people write into environment files and what a
-// shell would have taken away: quotes, white space, a carriage return, a tilde.
-// What holds a secret is checked with it.
+// shell would have taken away: quotes, white space, a carriage return, a tilde,
+// a variable. What holds a secret is checked with it.
 func (p *problems) spelling(variables map[string]string) {
 	for _, v := range Variables() {
 		value := variables[v.Name]
@@ -21,8 +21,8 @@ func (p *problems) spelling(variables map[string]string) {
 			p.add(v.Name, "begins or ends with white space")
 		case isQuoted(value):
 			p.add(v.Name, "is in quotes, which would be part of it; leave them out")
-		case strings.HasPrefix(value, "~"):
-			p.add(v.Name, "begins with ~, which only a shell knows; write the whole path")
+		case strings.IndexAny(value, "~$") == 0:
+			p.add(v.Name, "begins with ~ or $, which only a shell knows; write the whole path")
 		}
 	}
 }

@@ -71,7 +71,10 @@ func TestStalledIsNotForTheClientsOfAProxy(t *testing.T) {
 	for webConfig, want := range map[string]int{"": http.StatusForbidden, users: http.StatusOK} {
 		e := newTestExporter(t, sandbox.New(sandbox.Options{}), environ{"EXPORTER_LISTEN_ADDRESS": "127.0.0.1:10101", "EXPORTER_WEB_CONFIG_FILE": webConfig})
 		e.refresher.Refresh(context.Background())
-		for _, header := range []string{"X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1", "X-Real-IP: 192.0.2.1", "Via: 1.1 proxy", "X-Forwarded-Host: cards.example", "X-Forwarded-Proto: https"} {
+		for _, header := range []string{
+			"X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1", "X-Real-IP: 192.0.2.1", "Via: 1.1 proxy", "X-Forwarded-Host: cards.example", "X-Forwarded-Proto: https",
+			"X-Forwarded-Port: 443", "X-Client-IP: 192.0.2.1", "True-Client-IP: 192.0.2.1", "CF-Connecting-IP: 192.0.2.1", "X-Forwarded-For: ",
+		} {
 			name, value, _ := strings.Cut(header, ": ")
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/stalled", nil)
 			r.Host = "127.0.0.1:10101"

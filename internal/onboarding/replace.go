@@ -37,7 +37,7 @@ func (s *stateFile) replace(content io.Reader) error {
 		return err
 	}
 	if _, err = io.Copy(draft, content); err == nil {
-		err = errors.Join(lock(draft), draft.Sync())
+		err = errors.Join(lock(draft, syscall.Flock), draft.Sync())
 	}
 	if err == nil && changed == nil && s.valid {
 		err = s.keepPrevious()

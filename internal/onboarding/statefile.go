@@ -64,7 +64,7 @@ func openLocked(path string) (*os.File, error) {
 		if err != nil || !info.Mode().IsRegular() {
 			return nil, errors.Join(errors.New("it is not a regular file"), err, file.Close())
 		}
-		if err := lock(file); err != nil {
+		if err := lock(file, syscall.Flock); err != nil {
 			return nil, errors.Join(err, file.Close())
 		}
 		current, err := os.Stat(path)
@@ -77,9 +77,9 @@ func openLocked(path string) (*os.File, error) {
 	}
 }
 
-func lock(file *os.File) error {
+func lock(file *os.File, flock func(fd, how int) error) error {
 	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
