@@ -24,15 +24,18 @@ type failureLog struct {
 }
 
 // note takes in an attempt that began at start, has ended now, and failed with
-// err, or succeeded if that is nil.
-func (l *failureLog) note(start time.Time, err error) {
-	now := time.Now()
+// err, or succeeded if that is nil. It returns what writes the line, if one is
+// due, for a log may block: what it tells of is to be shown by then.
+func (l *failureLog) note(start time.Time, err error) (tell func()) {
+	now, past := time.Now(), *l
 	if err == nil {
-		if l.inARow > 0 {
-			l.logger.Info(l.what+" recovered", "after_failures", l.inARow, "failed_for", now.Sub(l.since), "reasons", l.reasons) //nolint:sloglint // what is a constant
-			l.inARow, l.since, l.reasons = 0, time.Time{}, nil
+		l.inARow, l.since, l.reasons = 0, time.Time{}, nil
+		if past.inARow == 0 {
+			return func() {}
 		}
-		return
+		return func() {
+			l.logger.Info(l.what+" recovered", "after_failures", past.inARow, "failed_for", now.Sub(past.since), "reasons", past.reasons) //nolint:sloglint // what is a constant
+		}
 	}
 	if l.inARow++; l.inARow == 1 {
 		l.since = start
@@ -42,8 +45,11 @@ func (l *failureLog) note(start time.Time, err error) {
 	if isNew {
 		l.reasons = append(l.reasons, reason)
 	}
-	if isNew || now.Sub(l.told) >= l.reminder {
-		l.told = now
+	if !isNew && now.Sub(l.told) < l.reminder {
+		return func() {}
+	}
+	l.told = now
+	return func() {
 		l.logger.Log(context.Background(), level(reason), l.what+" failed", "reason", reason, "consecutive", l.inARow, "err", err) //nolint:sloglint // likewise
 	}
 }

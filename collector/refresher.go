@@ -106,22 +106,23 @@ func (r *Refresher) Refresh(ctx context.Context) {
 		return
 	}
 	r.refreshes++
-	r.refreshLog.note(start, o.err)
+	tell := r.refreshLog.note(start, o.err)
 	past := PastRefresh{
 		Start: start, Duration: time.Since(start), Pages: r.pages, Up: o.err == nil,
 		InARow: r.refreshLog.inARow, Since: r.refreshLog.since,
 	}
 	r.schedule.refreshed(start, past.Up, o.balances)
-	if past.Up && o.balances != balancesUntried {
-		r.balanceLog.note(start, o.balancesErr)
-	}
 	if err := cmp.Or(o.err, o.balancesErr); err != nil {
 		past.Reason, past.Error = apiclient.ReasonOf(err), err.Error()
 		r.failures[past.Reason]++
 	}
 	r.recent = append(slices.Clone(r.recent[max(0, len(r.recent)+1-maxRecentRefreshes):]), past)
 	r.publish()
+	tell()
 	r.logOddities()
+	if past.Up && o.balances != balancesUntried {
+		r.balanceLog.note(start, o.balancesErr)()
+	}
 }
 
 // last is the latest refresh, if there has been one.
