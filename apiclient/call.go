@@ -31,7 +31,7 @@ const (
 // read its answer.
 type request struct {
 	op       string
-	endpoint endpoint
+	endpoint string // as a label value
 	url      string
 	token    string // of a GET
 	payload  []byte // of a POST, which carries no token

@@ -11,21 +11,17 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// endpoint is one of the API's two endpoints, as a label value.
-type endpoint string
-
+// The API's two endpoints, as label values.
 const (
-	endpointCustomers endpoint = "customers"
-	endpointToken     endpoint = "token"
+	endpointCustomers = "customers"
+	endpointToken     = "token"
 )
 
-// throttleCause says what a request waited for, as a label value.
-type throttleCause string
-
+// What a request waits for, as label values.
 const (
-	causeOwnLimit   throttleCause = "own_limit"
-	causeReserve    throttleCause = "reserve"
-	causeRetryAfter throttleCause = "retry_after"
+	causeOwnLimit   = "own_limit"
+	causeReserve    = "reserve"
+	causeRetryAfter = "retry_after"
 )
 
 // codeError is the label value of an exchange that brought no HTTP status.
@@ -96,17 +92,17 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 			ch <- prometheus.MustNewConstMetric(breakerState, prometheus.GaugeValue, map[bool]float64{true: 1}[state == now], stateLabel(state))
 		}
 	}))
-	for _, ep := range []endpoint{endpointCustomers, endpointToken} {
-		m.duration.WithLabelValues(string(ep))
+	for _, endpoint := range []string{endpointCustomers, endpointToken} {
+		m.duration.WithLabelValues(endpoint)
 		for _, code := range []string{"200", "401", "403", "429", "500", "502", "503", "504", codeError} {
-			m.requests.WithLabelValues(string(ep), code)
+			m.requests.WithLabelValues(endpoint, code)
 		}
 	}
 	for _, r := range []Reason{ReasonAuth, ReasonRateLimited, ReasonTimeout, ReasonNetwork, ReasonServer} {
 		m.retries.WithLabelValues(string(r))
 	}
-	for _, c := range []throttleCause{causeOwnLimit, causeReserve, causeRetryAfter} {
-		m.throttled.WithLabelValues(string(c))
+	for _, cause := range []string{causeOwnLimit, causeReserve, causeRetryAfter} {
+		m.throttled.WithLabelValues(cause)
 	}
 	for _, s := range breakerStates() {
 		m.breakerTransitions.WithLabelValues(stateLabel(s))
@@ -114,13 +110,13 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) observeRequest(ep endpoint, status int, took time.Duration) {
+func (m *metrics) observeRequest(endpoint string, status int, took time.Duration) {
 	code := codeError
 	if status != 0 {
 		code = strconv.Itoa(status)
 	}
-	m.requests.WithLabelValues(string(ep), code).Inc()
-	m.duration.WithLabelValues(string(ep)).Observe(took.Seconds())
+	m.requests.WithLabelValues(endpoint, code).Inc()
+	m.duration.WithLabelValues(endpoint).Observe(took.Seconds())
 }
 
 func (m *metrics) observeQuota(q quotaHeaders) {

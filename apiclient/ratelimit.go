@@ -91,7 +91,7 @@ func (l *rateLimiter) acquire(ctx context.Context) (*permit, error) {
 		wait = min(wait, waitStep)
 		select {
 		case <-time.After(wait):
-			l.metrics.throttled.WithLabelValues(string(cause)).Add(wait.Seconds())
+			l.metrics.throttled.WithLabelValues(cause).Add(wait.Seconds())
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -99,7 +99,7 @@ func (l *rateLimiter) acquire(ctx context.Context) (*permit, error) {
 }
 
 // tryAcquire returns a permit at now, or says how long to wait and for what.
-func (l *rateLimiter) tryAcquire(now time.Time) (p *permit, wait time.Duration, cause throttleCause) {
+func (l *rateLimiter) tryAcquire(now time.Time) (p *permit, wait time.Duration, cause string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if wait := l.pausedUntil.Sub(now); wait > 0 {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"strings"
 )
@@ -68,14 +67,8 @@ func (s Secret) Reveal() (string, error) {
 	return value, nil
 }
 
-// String implements fmt.Stringer.
-func (Secret) String() string { return redacted }
-
 // Format implements fmt.Formatter, so that no verb shows the fields.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
-// MarshalText implements encoding.TextMarshaler, which JSON uses too.
+// MarshalText implements encoding.TextMarshaler, which JSON and logs use too.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// LogValue implements slog.LogValuer.
-func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }

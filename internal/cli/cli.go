@@ -38,55 +38,21 @@ type command struct {
 // commands lists the commands in the order of --help.
 func commands() []command {
 	return []command{
+		{name: "serve", run: serve, summary: "export (the default): refresh in the background, serve /metrics"},
 		{
-			name:    "serve",
-			summary: "export (the default): refresh in the background, serve /metrics",
-			run:     serve,
+			name: "demo", run: demo, summary: "an embedded sandbox of the API and the exporter against it; needs no configuration",
+			flags: "-customers N  -scenario healthy|kyc-stall|safe-stall|outage|rate-limit  -speed X",
 		},
+		{name: "check", run: withoutArguments(check), summary: "validate the configuration, mint a token, fetch page 1, and say what was found"},
+		{name: "alerts", run: withOwnMessages(alerts.Command), summary: "print the alert rules of this version, or write them to a folder with -o DIR; -help lists the parameters"},
+		{name: "dashboards", run: withOwnMessages(dashboards.Command), summary: "print the Grafana dashboards of this version, or write them to a folder with -o DIR"},
+		{name: "healthcheck", run: withoutArguments(healthcheck), summary: "exit 0 if the exporter on this machine answers"},
 		{
-			name:    "demo",
-			summary: "an embedded sandbox of the API and the exporter against it; needs no configuration",
-			flags:   "-customers N  -scenario healthy|kyc-stall|safe-stall|outage|rate-limit  -speed X",
-			run:     demo,
+			name: "stalled", run: stalled, summary: "print who is stalled, as CSV, from EXPORTER_PRIVATE_ADDRESS of the exporter on this machine",
+			flags: "flow_status",
 		},
-		{
-			name:    "check",
-			summary: "validate the configuration, mint a token, fetch page 1, and say what was found",
-			run:     withoutArguments(check),
-		},
-		{
-			name:    "alerts",
-			summary: "print the alert rules of this version, or write them to a folder with -o DIR; -help lists the parameters",
-			run:     withOwnMessages(alerts.Command),
-		},
-		{
-			name:    "dashboards",
-			summary: "print the Grafana dashboards of this version, or write them to a folder with -o DIR",
-			run:     withOwnMessages(dashboards.Command),
-		},
-		{
-			name:    "healthcheck",
-			summary: "exit 0 if the exporter on this machine answers",
-			run:     withoutArguments(healthcheck),
-		},
-		{
-			name:    "stalled",
-			summary: "print who is stalled, as CSV, from EXPORTER_PRIVATE_ADDRESS of the exporter on this machine",
-			flags:   "flow_status",
-			run:     stalled,
-		},
-		{
-			name:    "version",
-			aliases: []string{"--version", "-version"},
-			summary: "print the version (--version)",
-			run:     withoutArguments(printVersion),
-		},
-		{
-			name:    "help",
-			aliases: []string{"--help", "-help", "-h"},
-			summary: "print this (--help)",
-			run:     help,
-		},
+		{name: "version", aliases: []string{"--version", "-version"}, run: withoutArguments(printVersion), summary: "print the version (--version)"},
+		{name: "help", aliases: []string{"--help", "-help", "-h"}, run: help, summary: "print this (--help)"},
 	}
 }
 

@@ -46,7 +46,10 @@ func demo(ctx context.Context, p Process) (err error) {
 	if err != nil {
 		return err
 	}
-	address := reachable(listeners[0].Addr().String())
+	address, err := reachable(listeners[0].Addr().String())
+	if err != nil {
+		return err
+	}
 	_, _ = fmt.Fprintf(p.Stdout, `The sandbox plays the API with %d customers, scenario %s:
   %s
 The exporter reads it every %s:
@@ -145,13 +148,4 @@ func demoEnvironment(p Process, api, stateFile string) map[string]string {
 		}
 	}
 	return env
-}
-
-// reachable is a listen address as this machine's browser would name it.
-func reachable(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if err == nil && (host == "" || host == "0.0.0.0" || host == "::") {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return address
 }

@@ -22,16 +22,12 @@ func healthcheck(ctx context.Context, p Process) error {
 	if err != nil {
 		return err
 	}
-	host, port, err := net.SplitHostPort(env.ListenAddress)
+	address, err := reachable(env.ListenAddress)
 	if err != nil {
 		return &config.Error{Problems: []string{"EXPORTER_LISTEN_ADDRESS: must be host:port or :port"}}
 	}
-	if host == "" || host == "0.0.0.0" || host == "::" {
-		host = "127.0.0.1"
-	}
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
-	address := net.JoinHostPort(host, port)
 	err = probe(ctx, "http://"+address)
 	if err != nil && env.WebConfigFile != "" {
 		if errTLS := probe(ctx, "https://"+address); errTLS != nil {
@@ -45,6 +41,15 @@ func healthcheck(ctx context.Context, p Process) error {
 	}
 	_, err = fmt.Fprintln(p.Stdout, "healthy")
 	return err
+}
+
+// reachable is a listen address as this machine's own clients name it.
+func reachable(address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port), err
 }
 
 // probe asks the exporter whether it is alive. Without credentials, or by the

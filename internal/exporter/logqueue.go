@@ -23,22 +23,21 @@ type LogQueue struct {
 	out     io.Writer
 	dropped atomic.Int64
 
-	mu     sync.Mutex // held to send to or close lines
-	closed bool
-	lines  chan []byte
-	ended  chan struct{} // closed when every queued line has been written or dropped
+	mu    sync.Mutex    // held to send to or close lines
+	lines chan []byte   // nil once it is closed
+	ended chan struct{} // closed when every queued line has been written or dropped
 }
 
 // NewLogQueue returns a queue that writes to out until it is closed.
 func NewLogQueue(out io.Writer) *LogQueue {
 	q := &LogQueue{out: out, lines: make(chan []byte, maxQueuedLogLines), ended: make(chan struct{})}
-	go q.run()
+	go q.run(q.lines)
 	return q
 }
 
-func (q *LogQueue) run() {
+func (q *LogQueue) run(lines <-chan []byte) {
 	defer close(q.ended)
-	for line := range q.lines {
+	for line := range lines {
 		if _, err := q.out.Write(line); err != nil {
 			q.dropped.Add(1)
 		}
@@ -49,10 +48,6 @@ func (q *LogQueue) run() {
 func (q *LogQueue) Write(line []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
-		q.dropped.Add(1)
-		return len(line), nil
-	}
 	select {
 	case q.lines <- bytes.Clone(line):
 	default:
@@ -73,9 +68,9 @@ func (q *LogQueue) Dropped() int64 {
 // Close waits for a second at most until what is queued is written.
 func (q *LogQueue) Close() {
 	q.mu.Lock()
-	if !q.closed {
-		q.closed = true
+	if q.lines != nil {
 		close(q.lines)
+		q.lines = nil
 	}
 	q.mu.Unlock()
 	select {
