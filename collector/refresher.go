@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"log/slog"
 	"slices"
@@ -165,24 +164,23 @@ func (r *Refresher) logOddities() {
 // with balances that fails or is too slow is followed by one without.
 func (r *Refresher) refresh(ctx context.Context, start time.Time) (o outcome) {
 	turn := r.schedule.turn(start)
-	if turn != balancesWithCustomers {
-		o.err = r.walk(ctx, false)
-		if turn == balancesAfterCustomers && o.err == nil {
-			r.publish()
-			o.balances, o.balancesErr = r.walkBalances(ctx)
+	if turn == balancesWithCustomers {
+		o.balances, o.balancesErr = r.walkBalances(ctx)
+		if o.balances == balancesRead || ctx.Err() != nil {
+			return o
 		}
-		return o
+		if !r.worthWithoutBalances(o.balancesErr) {
+			o.err = o.balancesErr
+			return o
+		}
 	}
-	o.balances, o.balancesErr = r.walkBalances(ctx)
+	o.err = r.walk(ctx, false)
 	switch {
-	case o.balances == balancesRead || ctx.Err() != nil:
-	case !r.worthWithoutBalances(o.balancesErr):
-		o.err = o.balancesErr
-	default:
-		o.err = r.walk(ctx, false)
-		if apiclient.ReasonOf(o.err) == apiclient.ReasonBreakerOpen {
-			o.err = o.balancesErr // what opened the breaker says more than that it is open
-		}
+	case turn == balancesWithCustomers && apiclient.ReasonOf(o.err) == apiclient.ReasonBreakerOpen:
+		o.err = o.balancesErr // what opened the breaker says more than that it is open
+	case turn == balancesAfterCustomers && o.err == nil:
+		r.publish()
+		o.balances, o.balancesErr = r.walkBalances(ctx)
 	}
 	return o
 }
@@ -191,7 +189,7 @@ func (r *Refresher) refresh(ctx context.Context, start time.Time) (o outcome) {
 // were read up to an interval ago, and may have to be read without balances
 // before they are stale.
 func (r *Refresher) walkBalances(ctx context.Context) (balanceOutcome, error) {
-	const op = "list card customers with balances"
+	const op = opList + " with balances"
 	limit := min(max(r.options.BalanceInterval, 3*r.customers.Took), r.customersLimit()-r.options.RefreshInterval-r.customers.Took)
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -199,21 +197,17 @@ func (r *Refresher) walkBalances(ctx context.Context) (balanceOutcome, error) {
 	err := r.walk(limited, true)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && r.worthWithoutBalances(err):
-		return balancesFailed, &apiclient.Error{
-			Op: op, Reason: apiclient.ReasonTimeout,
-			Detail: fmt.Sprintf("not done within %s; either balances are slow and need longer intervals (EXPORTER_BALANCE_INTERVAL, EXPORTER_MAX_STALENESS), "+
-				"or YATIVO_RATE_LIMIT and YATIVO_RATE_RESERVE allow too few requests for so many customers", limit),
-		}
+		return balancesFailed, failure(op, apiclient.ReasonTimeout,
+			"not done within %s; either balances are slow and need longer intervals (EXPORTER_BALANCE_INTERVAL, EXPORTER_MAX_STALENESS), "+
+				"or YATIVO_RATE_LIMIT and YATIVO_RATE_RESERVE allow too few requests for so many customers", limit)
 	case err != nil:
 		if apiErr, ok := errors.AsType[*apiclient.Error](err); ok {
 			err = apiErr // says more than that its repeats were given up
 		}
 		return balancesFailed, err
 	case r.balances.At.Before(start) && r.customers.Total > 0:
-		return balancesRead, &apiclient.Error{
-			Op: op, Reason: apiclient.ReasonBadResponse,
-			Detail: "the API left the balances out; ask Yativo whether the key may see them, or set EXPORTER_BALANCE_INTERVAL to 0",
-		}
+		return balancesRead, failure(op, apiclient.ReasonBadResponse,
+			"the API left the balances out; ask Yativo whether the key may see them, or set EXPORTER_BALANCE_INTERVAL to 0")
 	default:
 		return balancesRead, nil
 	}

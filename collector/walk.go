@@ -40,7 +40,7 @@ func (r *Refresher) walk(ctx context.Context, withBalances bool) error {
 			continue
 		}
 		if err == nil && !f.tolerable() {
-			err = incomplete("%d walks brought %d distinct customers where the API counts %d; it looks like %s",
+			err = failure(opList, apiclient.ReasonIncomplete, "%d walks brought %d distinct customers where the API counts %d; it looks like %s",
 				walks, f.customers, f.total, f.likelyCause(oneAtATime))
 		}
 		if err == nil {
@@ -129,10 +129,12 @@ func (r *Refresher) doubtEmptyList(total int, now time.Time) error {
 	if now.Sub(r.emptySince) >= doubt {
 		return nil
 	}
-	return incomplete("the API lists nobody where there were %d customers; if the program is not empty, ask Yativo, and if it is, this ends within %s",
+	return failure(opList, apiclient.ReasonIncomplete, "the API lists nobody where there were %d customers; if the program is not empty, ask Yativo, and if it is, this ends within %s",
 		known, doubt)
 }
 
-func incomplete(format string, args ...any) error {
-	return &apiclient.Error{Op: "list card customers", Reason: apiclient.ReasonIncomplete, Detail: fmt.Sprintf(format, args...)}
+const opList = "list card customers"
+
+func failure(op string, reason apiclient.Reason, format string, args ...any) error {
+	return &apiclient.Error{Op: op, Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }
