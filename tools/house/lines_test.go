@@ -60,6 +60,24 @@ func TestNoFileAndNoFunctionIsTooLong(t *testing.T) {
 	}
 }
 
+func TestNoRoomGrowsUnnoticed(t *testing.T) {
+	sources, err := readSources(os.DirFS("../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := linesPerFolder(sources)
+	for folder, n := range lines {
+		if limit, ok := limits()[folder]; !ok || n > limit {
+			t.Errorf("%s has %d lines of code, more than its limit of %d in lines.go", folder, n, limit)
+		}
+	}
+	for folder := range limits() {
+		if lines[folder] == 0 {
+			t.Errorf("%s has a limit and no code", folder)
+		}
+	}
+}
+
 func TestLinesOfAFunction(t *testing.T) {
 	got, err := functions(source{"a/b.go", []byte("package b\n\n// Doc.\nfunc one() {}\n\nfunc (t T) three(\n) {\n}\n")})
 	if err != nil {
