@@ -2,6 +2,7 @@ package apiclient_test
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,8 +59,11 @@ func TestWalkGoesOnPastTheTotal(t *testing.T) {
 // A program that fills its last page to the full goes on being read, however the
 // API says that there are no more: with a status, or in its own form without.
 func TestEveryEndOfTheListIsOne(t *testing.T) {
-	ends := map[string]sandbox.Fault{"success: false": sandbox.SuccessFalse()}
-	for _, code := range []int{204, 400, 404, 405, 410, 416, 422} {
+	ends := map[string]sandbox.Fault{
+		"success: false": sandbox.SuccessFalse(),
+		"no content":     {Handle: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { w.WriteHeader(http.StatusNoContent) }},
+	}
+	for _, code := range []int{400, 404, 405, 410, 416, 422} {
 		ends[strconv.Itoa(code)] = sandbox.Status(code)
 	}
 	for _, body := range []string{
@@ -84,15 +88,18 @@ func TestEveryEndOfTheListIsOne(t *testing.T) {
 }
 
 // An API in trouble behind the last full page has not said that the list ends
-// there; nor does one that rejects the first page list nobody.
+// there; nor does the list end before a page that is rejected in the middle, or
+// hold nobody if it is the first.
 func TestWalkFailsPastTheTotal(t *testing.T) {
 	for name, fault := range map[string]sandbox.Fault{
-		"500 past the end": sandbox.Status(500).When(sandbox.OnPage(3)), "a web page past the end": sandbox.HTML().When(sandbox.OnPage(3)),
-		"cut off past the end": sandbox.Truncate().When(sandbox.OnPage(3)), "401 past the end": sandbox.Status(401).When(sandbox.OnPage(3)), "404 on the first page": sandbox.Status(404).When(sandbox.OnPage(1)),
+		"500 past the end": sandbox.Status(500).When(sandbox.OnPage(4)), "a web page past the end": sandbox.HTML().When(sandbox.OnPage(4)),
+		"cut off past the end": sandbox.Truncate().When(sandbox.OnPage(4)), "401 past the end": sandbox.Status(401).When(sandbox.OnPage(4)),
+		"404 in the middle":     sandbox.Status(404).When(sandbox.OnPage(2)),
+		"404 on the first page": sandbox.Status(404).When(sandbox.OnPage(1)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := sandbox.New(sandbox.Options{Customers: 200, Quota: -1})
+				api := sandbox.New(sandbox.Options{Customers: 300, Quota: -1})
 				api.InjectFault(fault.On(sandbox.CustomersEndpoint))
 				if _, err := newRig(t, api, nil).walk(false); err == nil {
 					t.Error("no error")
