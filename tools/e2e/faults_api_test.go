@@ -160,6 +160,10 @@ func answers(t *testing.T) []badAnswer {
 		{name: "headers of 1 MiB", fault: hugeHeader(), want: repeated("network", "the HTTP exchange failed: the other side does not speak HTTP as expected")},
 		{name: "no HTTP at all", fault: noHTTP(), want: repeated("network", "the HTTP exchange failed: the other side does not speak HTTP as expected")},
 		{name: "503 with Retry-After 1", fault: sandbox.Status(http.StatusServiceUnavailable, "Retry-After", "1"), want: repeated("server", "the API answered 503")},
+		{
+			name: "503 with Retry-After a year", fault: sandbox.Status(http.StatusServiceUnavailable, "Retry-After", "31536000"),
+			want: effect{reason: "server", says: "the API answered 503", requests: 1, wait: 5 * time.Minute}, outlasts: true,
+		},
 		{name: "429", fault: sandbox.Status(http.StatusTooManyRequests), want: limited(4, 0)},
 		{name: "429 with Retry-After 1", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "1"), want: limited(4, time.Second)},
 		{name: "429 with Retry-After a year", fault: sandbox.Status(http.StatusTooManyRequests, "Retry-After", "31536000"), want: limited(1, 5*time.Minute), outlasts: true},

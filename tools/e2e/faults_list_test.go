@@ -53,6 +53,10 @@ func listFaults() []row {
 			want:  incomplete(3, "3 walks brought 100 distinct customers where the API counts 0", "a total that is wrong on some pages"),
 		},
 		{name: "total is capped at 100", begin: inject(always("100")), want: effect{requests: 3}, shows: "the list is read to its own end"},
+		{
+			name: "the last page is full, and past it the API says success: false", options: sandbox.Options{PageCap: 46},
+			begin: inject(sandbox.SuccessFalse().On(sandbox.CustomersEndpoint).When(sandbox.OnPage(6))), want: effect{requests: 6}, shows: "that is the end of the list",
+		},
 		{name: "limit is ignored: 20 a page", begin: inject(sandbox.IgnoreLimit()), want: effect{requests: 12}, shows: "pages of 20 are read"},
 		{
 			name: "two customers with one id", begin: insert(plain("twin"), plain("twin")),
