@@ -179,6 +179,7 @@ func TestBreakerClassification(t *testing.T) {
 		{"403", sandbox.Status(403), false},
 		{"404", sandbox.Status(404), false},
 		{"422", sandbox.Status(422), false},
+		{"408", sandbox.Status(408), true},
 		{"429", sandbox.Status(429), false},
 		{"500", sandbox.Status(500), true},
 		{"502", sandbox.Status(502), true},

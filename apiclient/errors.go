@@ -120,6 +120,8 @@ func statusError(status int, origin errorOrigin, wait time.Duration) *Error {
 		e.Reason, meaning = ReasonForbidden, ": the key lacks a permission; grant it \"read\""
 	case status == http.StatusNotFound:
 		e.Reason, e.Hint, meaning = ReasonClient, HintPaths, ": the program or the path does not exist"
+	case status == http.StatusRequestTimeout: // of what stands between, as a rule
+		e.Reason = ReasonTimeout
 	case status >= 500:
 		e.Reason = ReasonServer
 	case status >= 400:

@@ -94,6 +94,7 @@ func TestWalkFailsPastTheTotal(t *testing.T) {
 	for name, fault := range map[string]sandbox.Fault{
 		"500 past the end": sandbox.Status(500).When(sandbox.OnPage(4)), "a web page past the end": sandbox.HTML().When(sandbox.OnPage(4)),
 		"cut off past the end": sandbox.Truncate().When(sandbox.OnPage(4)), "401 past the end": sandbox.Status(401).When(sandbox.OnPage(4)),
+		"408 past the end":      sandbox.Status(408).When(sandbox.OnPage(4)),
 		"404 in the middle":     sandbox.Status(404).When(sandbox.OnPage(2)),
 		"404 on the first page": sandbox.Status(404).When(sandbox.OnPage(1)),
 	} {

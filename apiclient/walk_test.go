@@ -255,6 +255,7 @@ func TestRepeats(t *testing.T) {
 		fault sandbox.Fault
 		tries int
 	}{
+		{"408", sandbox.Status(408), 4},
 		{"500", sandbox.Status(500), 4},
 		{"502", sandbox.Status(502), 4},
 		{"503", sandbox.Status(503), 4},
