@@ -50,6 +50,7 @@ func demo(ctx context.Context, p Process) (err error) {
 	if err != nil {
 		return err
 	}
+	story := story{out: p.Stdout, scenario: options.Scenario, start: time.Now()}
 	_, _ = fmt.Fprintf(p.Stdout, `The sandbox plays the API with %d customers, scenario %s:
   %s
 The exporter reads it every %s:
@@ -58,9 +59,10 @@ The exporter reads it every %s:
   http://%s/stalled
 Customers count as stalled soon here: %s.
 %sStop with Ctrl-C.
+
 `, options.Customers, options.Scenario, api, c.RefreshInterval, address, address, address, demoStalledAfter,
-		plot(options.Scenario, time.Now()))
-	return export(ctx, p, c, listeners)
+		story.plot())
+	return export(ctx, p, c, listeners, story.follow)
 }
 
 // playAPI serves a sandbox on loopback until it is stopped, and returns its
@@ -73,22 +75,6 @@ func playAPI(ctx context.Context, o sandbox.Options) (base string, stop func(), 
 	server := &http.Server{Handler: sandbox.New(o), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	return "http://" + listener.Addr().String() + sandbox.BasePath, func() { _ = server.Close() }, nil
-}
-
-// plot says what will happen when, in a scenario that begins at start.
-func plot(s sandbox.Scenario, start time.Time) string {
-	delay, lasts, cure := s.Timing()
-	if lasts == 0 {
-		return ""
-	}
-	trouble := map[sandbox.Scenario]string{
-		sandbox.KYCStall:  "KYC stops",
-		sandbox.SafeStall: "the deployment of wallets stops",
-		sandbox.Outage:    "the API fails",
-		sandbox.RateLimit: "other traffic uses up the API's quota",
-	}
-	at := func(d time.Duration) string { return start.Add(d).Format(time.TimeOnly) }
-	return fmt.Sprintf("%s %s; %s that ends; %s it begins again.\n", at(delay), trouble[s], at(delay+lasts), at(delay+lasts+cure))
 }
 
 // parseDemo reads the flags. It returns nil if they only asked for help.

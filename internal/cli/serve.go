@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"yativo-card-exporter/internal/config"
@@ -49,12 +50,12 @@ func serve(ctx context.Context, p Process) error {
 	if err != nil {
 		return err
 	}
-	return export(ctx, p, c, listeners)
+	return export(ctx, p, c, listeners, func(context.Context, *exporter.Exporter) {})
 }
 
 // export runs an exporter on listeners until ctx ends, and returns nil if
-// everything has been closed in order.
-func export(ctx context.Context, p Process, c config.Config, listeners []net.Listener) error {
+// everything has been closed in order. Beside it runs watch.
+func export(ctx context.Context, p Process, c config.Config, listeners []net.Listener, watch func(context.Context, *exporter.Exporter)) error {
 	// Whoever reads the log may stop reading, which must hold up nothing, or die,
 	// which must kill nothing.
 	signal.Ignore(syscall.SIGPIPE)
@@ -68,5 +69,11 @@ func export(ctx context.Context, p Process, c config.Config, listeners []net.Lis
 		exporter.CloseAll(listeners)
 		return err
 	}
-	return errors.Join(e.Run(ctx, listeners), e.Close())
+	ctx, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { watch(ctx, e) })
+	err = e.Run(ctx, listeners)
+	stop()
+	watching.Wait()
+	return errors.Join(err, e.Close())
 }

@@ -67,7 +67,7 @@ func (e *Exporter) health() health {
 		h.Sentence = "The customers are current. The balances cannot be read."
 		h.Error = lastCause(recent).Error
 	default:
-		return health{State: "OK", Sentence: "The customers were read " + span(time.Since(e.refresher.Stalled().At)) + " ago."}
+		return health{State: "OK", Sentence: "The data are current, read " + span(time.Since(e.refresher.Stalled().At)) + " ago."}
 	}
 	return h
 }

@@ -23,6 +23,7 @@ type statusPage struct {
 	Settings  []config.Setting
 	Version   string
 	Uptime    string
+	FlowsOf   string // the time in which customers entered and left
 }
 
 // statusRow is one status of the funnel.
@@ -31,7 +32,7 @@ type statusRow struct {
 	Waits  bool
 	Needs  cause // why somebody has to look, if somebody has to
 	Bar    [3]barPart
-	Flow   string // who entered and who left in a day
+	Flow   string // who entered and who left
 }
 
 // barPart is a part of a bar, in percent of the longest: those who wait, the
@@ -54,11 +55,30 @@ func (e *Exporter) servePage(access access) http.HandlerFunc {
 			Uptime: span(time.Since(e.started)),
 		}
 		slices.Reverse(page.Refreshes)
+		page.FlowsOf = "in a day"
+		if time.Since(s.started) < 24*time.Hour {
+			page.FlowsOf = "since " + s.started.UTC().Format("15:04 UTC")
+		}
 		if len(recent) > 0 {
 			page.Cause = lastCause(recent)
 		}
 		e.render(w, "status", page)
 	}
+}
+
+// Warnings are what the status page warns of, in its words: by the status, or of
+// the data.
+func (e *Exporter) Warnings() map[string]string {
+	warnings := map[string]string{}
+	if h := e.site.health(); h.State != "OK" {
+		warnings["the data"] = h.Sentence
+	}
+	for _, row := range readNumbers(e.site.registry).rows() {
+		if row.Needs.Words != "" {
+			warnings[row.Status] = row.Needs.Words
+		}
+	}
+	return warnings
 }
 
 // rows lists the documented statuses in their order, then others that there are.

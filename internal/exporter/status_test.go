@@ -100,7 +100,7 @@ func TestStatusPageSaysWhatIsWrong(t *testing.T) {
 	says("Blind", "Yativo says that the key lacks the permission"+since+"2 refreshes in a row.")
 	repair()
 	e.refresher.Refresh(context.Background())
-	says("OK", "The customers were read [0-9]+s ago.")
+	says("OK", "The data are current, read [0-9]+s ago.")
 	api.InjectFault(sandbox.Status(http.StatusForbidden))
 	e.refresher.Refresh(context.Background())
 	says("Degraded", "Yativo says that the key lacks the permission"+since+"1 refresh.")

@@ -364,7 +364,7 @@ func (p *population) move(e event) {
 	}
 	stalled := p.scenario == KYCStall && r.status == onboarding.KYCInitiated ||
 		p.scenario == SafeStall && r.status == onboarding.SafeDeploying
-	if end, on := p.scenario.trouble(e.at); stalled && on {
+	if end, on := p.scenario.Trouble(e.at); stalled && on {
 		p.schedule(moving, end+time.Duration(p.rng.Int64N(int64(StallDrain))), e.slot, e.serial)
 		return
 	}

@@ -63,7 +63,7 @@ func (q *quota) produce(now time.Duration) {
 	step := max(1, window*5/6/time.Duration(q.limit))
 	q.produced = max(q.produced, now-window)
 	for ; q.produced+step <= now; q.produced += step {
-		if _, busy := q.scenario.trouble(q.produced + step); busy {
+		if _, busy := q.scenario.Trouble(q.produced + step); busy {
 			q.admit(q.produced + step)
 		}
 	}

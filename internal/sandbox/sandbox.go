@@ -216,7 +216,7 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Sandbox) serveScenario(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	elapsed := s.advance()
-	_, on := s.options.Scenario.trouble(elapsed)
+	_, on := s.options.Scenario.Trouble(elapsed)
 	draw := mix(s.options.Seed+2, s.drawn) % 10
 	s.drawn++
 	s.mu.Unlock()

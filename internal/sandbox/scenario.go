@@ -80,9 +80,9 @@ func (s Scenario) Timing() (delay, lasts, cure time.Duration) {
 	}
 }
 
-// trouble reports whether the scenario's trouble is on at a time since New,
+// Trouble reports whether the scenario's trouble is on at a time since New,
 // and when, since New, it ends.
-func (s Scenario) trouble(elapsed time.Duration) (end time.Duration, on bool) {
+func (s Scenario) Trouble(elapsed time.Duration) (end time.Duration, on bool) {
 	delay, lasts, cure := s.Timing()
 	if lasts == 0 || elapsed < delay {
 		return 0, false

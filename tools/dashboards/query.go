@@ -56,12 +56,13 @@ func silent(by string, matchers ...string) string {
 
 // standing stands in for silent in KYC while the rhythm is not known: it selects
 // the stalled customers if as many entered since the last advance as are no
-// chance, and that was 96 hours ago, as in the shipped rules.
+// chance, and that was 96 hours ago, as in the shipped rules; or if the page says
+// so, whose time may have been changed.
 func standing(by string) string {
-	return fmt.Sprintf("%s\nand %s\n>= %s\nand on () time() - %s\n> 345600\nunless on () %s",
+	return fmt.Sprintf("%[1]s\nand %[2]s\n>= %[3]s\nand on () time() - %[4]s\n> 345600\nunless on () %[5]s\nor %[1]s\nand on () %[6]s",
 		most(by, "yativo_card_stalled_customers", kyc),
 		most(by, "yativo_card_entered_since_advance_customers", kyc), most(by, "yativo_card_entered_since_advance_limit", kyc),
-		lastAdvance("", kyc), most("", "yativo_card_missed_advances_limit", kyc))
+		lastAdvance("", kyc), most("", "yativo_card_missed_advances_limit", kyc), firing(`alertname="YativoCardKYCStalled"`))
 }
 
 // unusual selects the stalled customers where they are five more than the median

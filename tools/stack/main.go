@@ -107,15 +107,17 @@ func (s *stack) start(ctx context.Context, scenario string, speed float64) error
 	fmt.Fprintf(s.out, `
 Scenario %s. The rules run %d times as fast as in production.
   exporter       http://%s/
-  Prometheus     http://%s/api/v1/alerts
+  who is stalled http://%s/stalled
+  Prometheus     http://%s/api/v1/rules (JSON: this Prometheus is built without its pages, so that links to them lead nowhere)
   Alertmanager   http://%s/
+There is no Grafana here; deploy/compose.yaml has it, and Prometheus' pages.
 What they log is in %s. Pages and tickets are printed here; stop with Ctrl-C.
-`, scenario, timeScale, a.exporter, a.prometheus, a.alertmanager, s.folder)
+`, scenario, timeScale, a.exporter, a.private, a.prometheus, a.alertmanager, s.folder)
 
 	if err := s.run("receiver", s.out, nil, programs["receiver"], "-listen", a.receiver); err != nil {
 		return err
 	}
-	if err := s.run("exporter", nil, []string{"EXPORTER_LISTEN_ADDRESS=" + a.exporter}, programs["exporter"],
+	if err := s.run("exporter", nil, []string{"EXPORTER_LISTEN_ADDRESS=" + a.exporter, "EXPORTER_PRIVATE_ADDRESS=" + a.private}, programs["exporter"],
 		"demo", "-scenario", scenario, "-speed", strconv.FormatFloat(speed, 'g', -1, 64)); err != nil {
 		return err
 	}
@@ -175,12 +177,12 @@ func (s *stack) stop() {
 }
 
 // addresses are where the programs listen, on loopback.
-type addresses struct{ exporter, prometheus, alertmanager, receiver string }
+type addresses struct{ exporter, private, prometheus, alertmanager, receiver string }
 
 // pickAddresses takes the well-known ports, and others where those are taken.
 func pickAddresses(ctx context.Context) (addresses, error) {
-	var picked [4]string
-	for i, port := range []string{"10101", "9090", "9093", "9095"} {
+	var picked [5]string
+	for i, port := range []string{"10101", "10102", "9090", "9093", "9095"} {
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
 		if err != nil {
 			listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -193,7 +195,7 @@ func pickAddresses(ctx context.Context) (addresses, error) {
 			return addresses{}, err
 		}
 	}
-	return addresses{exporter: picked[0], prometheus: picked[1], alertmanager: picked[2], receiver: picked[3]}, nil
+	return addresses{picked[0], picked[1], picked[2], picked[3], picked[4]}, nil
 }
 
 // tail is the end of a log.
