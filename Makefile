@@ -101,13 +101,8 @@ stack: tool-prometheus tool-alertmanager ## sandbox, exporter, real Prometheus a
 release: tool-sbom ## static binaries with checksums and lists of their parts, into dist/
 	VERSION='$(VERSION)' deploy/release.sh
 
-# The stall of the demo is a minute old by then.
-screenshots: build ## the picture in docs/images, with Debian's chromium
-	@mkdir -p docs/images
-	@EXPORTER_LISTEN_ADDRESS=127.0.0.1:10109 ./yativo-card-exporter demo -scenario kyc-stall >/dev/null 2>&1 & demo=$$!; \
-	trap 'kill $$demo' EXIT; sleep 120; \
-	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,880 \
-	  --screenshot=docs/images/status.png http://127.0.0.1:10109/
+screenshots: tool-prometheus tool-alertmanager ## the pictures in docs/images, with Debian's chromium, and node for Grafana's panels; ten minutes
+	tools/panels/screenshots.sh
 
 lines: ## lines of code of the product, without comments, blank lines and tests
 	@go run ./tools/house

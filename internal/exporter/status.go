@@ -41,7 +41,7 @@ type barPart struct{ From, Width float64 }
 
 func (e *Exporter) servePage(access access) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		n := readNumbers(e.registry)
+		health, n := e.sees()
 		recent := e.refresher.RecentRefreshes()
 		rows := n.rows()
 		if report := e.refresher.Stalled(); report != nil {
@@ -50,14 +50,14 @@ func (e *Exporter) servePage(access access) http.HandlerFunc {
 			}
 		}
 		page := statusPage{
-			numbers: n, Health: e.health(), Rows: rows, Refreshes: slices.Clone(recent),
+			numbers: n, Health: health, Rows: rows, Refreshes: slices.Clone(recent),
 			Private: access.allowed(r), Settings: e.options.Config.Settings, Version: e.options.Version,
 			Uptime: span(time.Since(e.started)),
 		}
 		slices.Reverse(page.Refreshes)
 		page.FlowsOf = "in a day"
-		if time.Since(s.started) < 24*time.Hour {
-			page.FlowsOf = "since " + s.started.UTC().Format("15:04 UTC")
+		if time.Since(e.started) < 24*time.Hour {
+			page.FlowsOf = "since " + e.started.UTC().Format("15:04 UTC")
 		}
 		if len(recent) > 0 {
 			page.Cause = lastCause(recent)
@@ -66,14 +66,27 @@ func (e *Exporter) servePage(access access) http.HandlerFunc {
 	}
 }
 
+// sees is what the exporter sees. What outlives the data would look like a
+// program that stands still, so that it ends with them.
+func (e *Exporter) sees() (health, numbers) {
+	h, n := e.health(), readNumbers(e.registry)
+	if h.State == "Blind" {
+		for _, name := range []string{"last_advance_timestamp_seconds", "entered_since_advance_customers", "missed_advances", "missed_signups"} {
+			delete(n.families, "yativo_card_"+name)
+		}
+	}
+	return h, n
+}
+
 // Warnings are what the status page warns of, in its words: by the status, or of
 // the data.
 func (e *Exporter) Warnings() map[string]string {
 	warnings := map[string]string{}
-	if h := e.site.health(); h.State != "OK" {
+	h, n := e.sees()
+	if h.State != "OK" {
 		warnings["the data"] = h.Sentence
 	}
-	for _, row := range readNumbers(e.site.registry).rows() {
+	for _, row := range n.rows() {
 		if row.Needs.Words != "" {
 			warnings[row.Status] = row.Needs.Words
 		}

@@ -106,6 +106,36 @@ func TestStatusPageSaysWhatIsWrong(t *testing.T) {
 	says("Degraded", "Yativo says that the key lacks the permission"+since+"1 refresh.")
 }
 
+// A silence is not told of data that are gone, and what was counted since the
+// start is not shown as a day's.
+func TestStatusPageShowsNoMoreThanItKnows(t *testing.T) {
+	api := sandbox.New(sandbox.Options{Seed: 1, Customers: 10})
+	e := newTestExporter(t, api, environ{"EXPORTER_MAX_STALENESS": "1s"})
+	shows := func(name, want string) {
+		t.Helper()
+		_, page := e.get(t, "/", "localhost")
+		if got := regexp.MustCompile(`data-l="` + name + `">([^<]*)<`).FindStringSubmatch(page); got == nil || got[1] != want {
+			t.Errorf("%s shows %q, want %q", name, got, want)
+		}
+	}
+	shows("Last passed", "–")
+	shows("New since", "–")
+	e.refresher.Refresh(context.Background())
+	shows("Last passed", "not seen yet")
+	shows("New since", "0")
+	shows("In / out since [0-9:]{5} UTC", "0 / 0")
+	if got := e.Warnings(); len(got) != 0 {
+		t.Errorf("it warns of %v", got)
+	}
+	e.started = e.started.Add(-24 * time.Hour)
+	shows("In / out in a day", "0 / 0")
+	api.InjectFault(sandbox.Status(http.StatusForbidden))
+	e.refresher.Refresh(context.Background())
+	if got := e.Warnings()["the data"]; !strings.Contains(got, "lacks the permission") {
+		t.Errorf("it warns of %q", got)
+	}
+}
+
 // Every reason has words and leads to a section that there is.
 func TestEveryReasonHasWords(t *testing.T) {
 	runbook, err := alerts.RunbookHTML(alerts.Links{})

@@ -12,3 +12,9 @@ esbuild.context({
   define: { 'process.env': '{}', 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
   outdir: folder,
 }).then((context) => context.serve({ servedir: folder, host: '127.0.0.1', port: 10108 }));
+
+// esbuild is a process of its own, which would outlive this one.
+process.on('SIGTERM', () => {
+  esbuild.stop();
+  process.exit();
+});
