@@ -38,6 +38,7 @@ func TestDemoSaysWhatHappened(t *testing.T) {
 		{10 * time.Second, nil},
 		{44 * time.Second, map[string]string{"kyc_initiated": "5 wait"}},
 		{45 * time.Second, map[string]string{"kyc_initiated": "6 wait", "the data": "Yativo cannot be reached."}},
+		{46 * time.Second, map[string]string{"kyc_initiated": "6 wait"}},
 		{190 * time.Second, map[string]string{"kyc_initiated": "9 wait"}},
 		{195 * time.Second, nil},
 		{196 * time.Second, nil},
@@ -47,7 +48,7 @@ func TestDemoSaysWhatHappened(t *testing.T) {
 	want := `12:00:10 KYC stops
 12:00:44 the status page warns: kyc_initiated: 5 wait
 12:00:45 the status page warns: the data: Yativo cannot be reached.
-12:03:10 the warning is over: the data
+12:00:46 the warning is over: the data
 12:03:10 KYC works again
 12:03:15 the warning is over: kyc_initiated
 `

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"time"
 
 	"yativo-card-exporter/internal/exporter"
@@ -18,21 +16,7 @@ type story struct {
 	out      io.Writer
 	scenario sandbox.Scenario
 	start    time.Time
-	told     map[string]string // what has begun and not ended, with the words for its end
-}
-
-// trouble says how the scenario's trouble begins and ends.
-func (s *story) trouble() (begins, ends string) {
-	switch s.scenario {
-	case sandbox.KYCStall:
-		return "KYC stops", "KYC works again"
-	case sandbox.SafeStall:
-		return "wallets no longer deploy", "wallets deploy again"
-	case sandbox.Outage:
-		return "the API fails", "the API works again"
-	default:
-		return "other traffic uses up the API's quota", "other traffic leaves some of the quota"
-	}
+	told     map[string][2]string // what has begun and not ended: the words for both
 }
 
 // plot says what will happen when.
@@ -42,19 +26,17 @@ func (s *story) plot() string {
 		return ""
 	}
 	at := func(d time.Duration) string { return s.start.Add(d).Format(time.TimeOnly) }
-	begins, ends := s.trouble()
+	begins, ends := s.scenario.Words()
 	return fmt.Sprintf("%s %s; %s %s; %s it begins again.\n", at(delay), begins, at(delay+lasts), ends, at(delay+lasts+cure))
 }
 
 // follow tells what happens until ctx ends.
 func (s *story) follow(ctx context.Context, e *exporter.Exporter) {
-	seconds := time.NewTicker(time.Second)
-	defer seconds.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-seconds.C:
+		case now := <-time.After(time.Second):
 			s.tell(now, e.Warnings())
 		}
 	}
@@ -62,24 +44,24 @@ func (s *story) follow(ctx context.Context, e *exporter.Exporter) {
 
 // tell prints what has begun and what has ended since it was last called.
 func (s *story) tell(now time.Time, warnings map[string]string) {
-	told, say := map[string]string{}, func(words string) { _, _ = fmt.Fprintln(s.out, now.Format(time.TimeOnly), words) }
-	happens := func(what, begins, ends string) {
-		if _, known := s.told[what]; !known {
-			say(begins)
-		}
-		told[what] = ends
-	}
+	lasts := map[string][2]string{}
 	if _, on := s.scenario.Trouble(now.Sub(s.start)); on {
-		begins, ends := s.trouble()
-		happens("trouble", begins, ends)
+		begins, ends := s.scenario.Words()
+		lasts[begins] = [2]string{begins, ends}
 	}
-	for _, what := range slices.Sorted(maps.Keys(warnings)) {
-		happens(what, "the status page warns: "+what+": "+warnings[what], "the warning is over: "+what)
+	for what, words := range warnings {
+		lasts[what] = [2]string{"the status page warns: " + what + ": " + words, "the warning is over: " + what}
 	}
-	for _, what := range slices.Sorted(maps.Keys(s.told)) {
-		if _, lasts := told[what]; !lasts {
-			say(s.told[what])
+	s.say(now, 0, lasts, s.told)
+	s.say(now, 1, s.told, lasts)
+	s.told = lasts
+}
+
+// say prints the words of what is in the one and not in the other.
+func (s *story) say(now time.Time, words int, these, others map[string][2]string) {
+	for what, both := range these {
+		if _, known := others[what]; !known {
+			_, _ = fmt.Fprintln(s.out, now.Format(time.TimeOnly), both[words])
 		}
 	}
-	s.told = told
 }

@@ -80,6 +80,20 @@ func (s Scenario) Timing() (delay, lasts, cure time.Duration) {
 	}
 }
 
+// Words say how the scenario's trouble begins and ends.
+func (s Scenario) Words() (begins, ends string) {
+	switch s {
+	case KYCStall:
+		return "KYC stops", "KYC works again"
+	case SafeStall:
+		return "wallets no longer deploy", "wallets deploy again"
+	case Outage:
+		return "the API fails", "the API works again"
+	default:
+		return "other traffic uses up the API's quota", "other traffic leaves some of the quota"
+	}
+}
+
 // Trouble reports whether the scenario's trouble is on at a time since New,
 // and when, since New, it ends.
 func (s Scenario) Trouble(elapsed time.Duration) (end time.Duration, on bool) {

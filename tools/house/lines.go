@@ -51,7 +51,7 @@ func limits() map[string]int {
 		".":                   50,
 		"apiclient":           1900,
 		"collector":           950,
-		"internal/cli":        650,
+		"internal/cli":        700,
 		"internal/config":     500,
 		"internal/exitcode":   50,
 		"internal/exporter":   950,
