@@ -32,8 +32,8 @@ func (c *Client) Walk(ctx context.Context, o WalkOptions) iter.Seq2[*Page, error
 		for number := 1; ; number++ {
 			page, err := p.next(last)
 			switch {
-			case isRejected(err) && number == last && number > 1,
-				pastTotal && (err == nil && len(page.Rows) == 0 || isNoPage(err)):
+			case isNoPage(err) && number == last && number > 1,
+				err == nil && len(page.Rows) == 0 && pastTotal:
 				return // the end
 			case err != nil:
 				yield(nil, err)
@@ -56,17 +56,11 @@ func (c *Client) Walk(ctx context.Context, o WalkOptions) iter.Seq2[*Page, error
 	}
 }
 
-// isRejected reports whether err says that the API does not have such a page.
-func isRejected(err error) bool {
-	apiErr, ok := errors.AsType[*Error](err)
-	return ok && apiErr.Reason == ReasonClient && apiErr.Status != 0
-}
-
-// isNoPage reports whether err is of an answer without an error's status that is
-// the API's own and holds no list, as some give past the end.
+// isNoPage reports whether err says that the API does not have such a page: it
+// rejects the request, or answers in a form of its own that holds no list.
 func isNoPage(err error) bool {
 	apiErr, ok := errors.AsType[*Error](err)
-	return ok && apiErr.Reason == ReasonBadResponse && apiErr.Hint == ""
+	return ok && (apiErr.Reason == ReasonClient && apiErr.Status != 0 || apiErr.Reason == ReasonBadResponse && apiErr.Hint == "")
 }
 
 // rowsPerPage is how many rows a page has that is not the last: the limit
@@ -157,7 +151,7 @@ func (p *prefetch) fetch(number int) {
 			page, err := p.client.fetch(p.ctx, query{number: number, balances: p.options.Balances, sending: sending})
 			// Whoever waits for quota waits in vain. The page that opened the breaker
 			// says more than one that met it open, and may be a moment later.
-			if err != nil && !isRejected(err) && ReasonOf(err) != ReasonBreakerOpen {
+			if err != nil && !isNoPage(err) && ReasonOf(err) != ReasonBreakerOpen {
 				p.cancel(err)
 			}
 			result <- fetched{page, err}
