@@ -27,7 +27,7 @@ type Environment struct {
 	AccessToken     string `env:"YATIVO_ACCESS_TOKEN" help:"a static access token, in place of the key and its secret"`
 	AccessTokenFile string `env:"YATIVO_ACCESS_TOKEN_FILE" help:"file that holds the access token; read again for each request"`
 	PageSize        string `env:"YATIVO_PAGE_SIZE, default=100" help:"customers to ask for in one request, 1 to 100"`
-	Timeout         string `env:"YATIVO_TIMEOUT, default=15s" help:"time for one HTTP request"`
+	Timeout         string `env:"YATIVO_TIMEOUT, default=15s" help:"longest time for one HTTP request"`
 	MaxConcurrency  string `env:"YATIVO_MAX_CONCURRENCY, default=4" help:"page requests in flight, 1 to 64"`
 	RateLimit       string `env:"YATIVO_RATE_LIMIT, default=60" help:"requests in any rolling minute that the exporter allows itself, 1 to 100000"`
 	RateReserve     string `env:"YATIVO_RATE_RESERVE, default=0.5" help:"share of the API's own quota that is left to production traffic, from 0 to below 1"`
@@ -38,7 +38,7 @@ type Environment struct {
 	RefreshInterval string `env:"EXPORTER_REFRESH_INTERVAL, default=60s" help:"time from one refresh to the next, at least 5s"`
 	BalanceInterval string `env:"EXPORTER_BALANCE_INTERVAL" help:"time from one refresh with balances to the next; 5m if unset, or the refresh interval if that is longer; 0 never asks for balances"`
 	MaxStaleness    string `env:"EXPORTER_MAX_STALENESS, default=15m" help:"age past which the customers' or the balances' series vanish; at least three intervals and three times the last walk"`
-	StateFile       string `env:"EXPORTER_STATE_FILE, default=data/state.db" help:"where it is remembered when each customer entered its status; none keeps that in memory"`
+	StateFile       string `env:"EXPORTER_STATE_FILE, default=data/state.db" help:"file that remembers when each customer entered its status; none keeps that in memory alone"`
 	StalledAfter    string `env:"EXPORTER_STALLED_AFTER" help:"time in a status past which a customer counts as stalled; a status that is not named keeps its default"`
 	AbandonedAfter  string `env:"EXPORTER_ABANDONED_AFTER" help:"time in a status past which a customer counts as abandoned and no longer as stalled; same form"`
 	BreakerFailures string `env:"EXPORTER_BREAKER_FAILURES, default=5" help:"failed calls in a row that open the circuit breaker"`
