@@ -199,7 +199,7 @@ func (r *Refresher) walkBalances(ctx context.Context) (balanceOutcome, error) {
 	case errors.Is(err, context.DeadlineExceeded) && r.worthWithoutBalances(err):
 		return balancesFailed, failure(op, apiclient.ReasonTimeout,
 			"not done within %s; either balances are slow and need longer intervals (EXPORTER_BALANCE_INTERVAL, EXPORTER_MAX_STALENESS), "+
-				"or YATIVO_RATE_LIMIT and YATIVO_RATE_RESERVE allow too few requests for so many customers", limit)
+				"or YATIVO_RATE_LIMIT and YATIVO_RATE_RESERVE allow too few requests for so many customers", limit.Round(time.Millisecond))
 	case err != nil:
 		if apiErr, ok := errors.AsType[*apiclient.Error](err); ok {
 			err = apiErr // says more than that its repeats were given up
