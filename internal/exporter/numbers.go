@@ -97,7 +97,7 @@ func (n numbers) When(name string, labels ...string) string {
 }
 
 func (n numbers) show(name string, labels []string, format func(float64) string) string {
-	if v, known := n.of(name, labels...); known {
+	if v, known := n.of(name, labels...); known && !math.IsInf(v, 0) {
 		return format(v)
 	}
 	return unknown

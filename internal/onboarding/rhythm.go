@@ -29,14 +29,16 @@ const fastShare = 10
 // findings are what one walk found that the rhythms are learned from, by waiting
 // status.
 type findings struct {
-	advances      [numWaiting]int // customers who went past the status
-	entries       [numWaiting]int // customers who entered it, and were seen there
-	unseen        [numWaiting]int // customers who entered and passed it between two walks
-	cohortWaiting [numWaiting]int // customers of the cohort who wait
-	enteredSince  [numWaiting]int // customers who wait and entered after the last advance
+	advances      [numWaiting]int     // customers who went past the status
+	entries       [numWaiting]int     // customers who entered it, and were seen there
+	unseen        [numWaiting]int     // customers who entered and passed it between two walks
+	cohortWaiting [numWaiting]int     // customers of the cohort who wait
+	enteredSince  [numWaiting]int     // customers who wait and entered after the last advance
+	surprise      [numWaiting]float64 // that all of those still wait, in nats
 	signUps       int
 	changed       bool
 
+	clocks       [numWaiting]rhythm.Clock
 	newCustomers int
 	fast         [NumStatuses]int // first seen in this status, old enough to have come there by themselves
 }
@@ -62,9 +64,6 @@ func (f *findings) advance(from, to, customers int) {
 func (f *findings) first(c *customer, since, now uint32) {
 	f.changed = true
 	f.newCustomers++
-	if c.status.Waits() {
-		f.entries[index(c.status)]++
-	}
 	recent := c.created >= since
 	switch {
 	case c.status == OTPRequested:
@@ -78,6 +77,28 @@ func (f *findings) first(c *customer, since, now uint32) {
 		f.fast[c.status]++
 	default:
 		c.flags |= entryUncertain
+	}
+	if c.status.Waits() && !c.has(entryUncertain) {
+		f.entries[index(c.status)]++
+	}
+}
+
+// countSince counts a customer who entered its status after the last advance past
+// it and waits.
+func (f *findings) countSince(t *Tracker, c customer, now uint32) {
+	if !t.enteredSinceAdvance(c, now) {
+		return
+	}
+	i := index(c.status)
+	f.enteredSince[i]++
+	f.surprise[i] += t.rhythms.Advances[i].Surprise(f.clocks[i].Between(c.entered, now))
+}
+
+// countWait notes how long a customer has waited who goes past its status.
+func (f *findings) countWait(t *Tracker, c customer, to Status, now uint32) {
+	if c.status.Waits() && to.Step() > c.status.Step() && !c.has(entryUncertain) {
+		i := index(c.status)
+		t.rhythms.Advances[i].Passed(1, f.clocks[i].Between(c.entered, now))
 	}
 }
 
@@ -97,12 +118,19 @@ func (f *findings) countFast() {
 	f.signUps += fast
 }
 
+func (r *rhythms) clocks() (clocks [numWaiting]rhythm.Clock) {
+	for i := range r.Advances {
+		clocks[i] = r.Advances[i].Clock()
+	}
+	return clocks
+}
+
 // learn takes in what a walk found that began at start and ended at now, after
 // one that ended at lastWalk. Where too much time lies between the two, it was
 // not watched.
 func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
 	// What a frozen list hid is no silence.
-	thawed := f.changed && r.Changes.Known() && float64(r.Changes.Missed) >= r.Changes.Limit(evidenceChanges())
+	thawed := f.changed && r.Changes.Exceeds(evidenceChanges())
 	observe := func(s *rhythm.Silence, events int, confirmed bool) {
 		if watched {
 			s.Observe(rhythm.Watch{From: lastWalk, To: now}, events)
@@ -122,18 +150,30 @@ func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
 	}
 	for i := range numWaiting {
 		r.Advances[i].Enter(f.entries[i] + f.unseen[i])
+		r.Advances[i].Passed(f.unseen[i], 0)
 		if watched {
 			r.Cohorts[i].Enter(now, f.unseen[i])
 		}
 		observe(&r.Advances[i], f.advances[i], f.changed)
-		r.Cohorts[i].SetWaiting(f.cohortWaiting[i])
+		r.Cohorts[i].SetWaiting(f.cohortWaiting[i], now-lastWalk)
 	}
 	observe(&r.SignUps, f.signUps, f.changed)
 	observe(&r.Changes, changes, true)
 }
 
+// judge notes which silences are no chance, once those who came since are counted.
+func (r *rhythms) judge(f *findings) {
+	for i := range r.Advances {
+		a := &r.Advances[i]
+		a.Stalled = a.Stalled || a.Exceeds(evidencePastStep()) &&
+			float64(f.enteredSince[i]) >= a.EnteredLimit(f.enteredSince[i], f.surprise[i])
+	}
+	r.SignUps.Stalled = r.SignUps.Stalled || r.SignUps.Exceeds(evidenceSignUps())
+	r.Changes.Stalled = r.Changes.Stalled || r.Changes.Exceeds(evidenceChanges())
+}
+
 // How sure a silence has to be. A list that has not changed says little of a
 // small program.
-func evidencePastStep() rhythm.Evidence { return rhythm.Evidence{Nats: 7, MinHours: 5} }
+func evidencePastStep() rhythm.Evidence { return rhythm.Evidence{Nats: 3, MinHours: 5} }
 func evidenceSignUps() rhythm.Evidence  { return rhythm.Evidence{Nats: 9, MinHours: 5} }
 func evidenceChanges() rhythm.Evidence  { return rhythm.Evidence{Nats: 14, MinHours: 4} }

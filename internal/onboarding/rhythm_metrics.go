@@ -30,7 +30,7 @@ func newRhythmMetrics(gauge func(name, help string, labels ...string) *prometheu
 		enteredSince: gauge("yativo_card_entered_since_advance_customers",
 			"Customers who entered this status after the last advance past it and are still there, however long.", "flow_status"),
 		enteredSinceLimit: gauge("yativo_card_entered_since_advance_limit",
-			"The number of yativo_card_entered_since_advance_customers, from which on chance does not explain it, by the share that usually drops out.", "flow_status"),
+			"The number of yativo_card_entered_since_advance_customers, from which on chance does not explain it, by the share that usually drops out and the time that each had. +Inf while none had any.", "flow_status"),
 		missedSignUps: gauge("yativo_card_missed_signups",
 			"How long nobody has signed up."+missed),
 		missedSignUpsLimit: gauge("yativo_card_missed_signups_limit",
@@ -56,7 +56,7 @@ func (m *metrics) publishRhythms(r *rhythms, f *findings) {
 		advances, label := &r.Advances[index(s)], s.String()
 		showSilence(advances, evidencePastStep(), show.missedAdvances, show.missedAdvancesLimit, label)
 		show.enteredSince.WithLabelValues(label).Set(float64(f.enteredSince[index(s)]))
-		show.enteredSinceLimit.WithLabelValues(label).Set(float64(advances.EnteredLimit()))
+		show.enteredSinceLimit.WithLabelValues(label).Set(advances.EnteredLimit(f.enteredSince[index(s)], f.surprise[index(s)]))
 		cohort := &r.Cohorts[index(s)]
 		usual, known := cohort.Usual()
 		setKnown(show.cohort, known, float64(cohort.Customers()), label)

@@ -87,15 +87,13 @@ func Open(o Options) (*Tracker, error) {
 		}
 	}
 	t.metrics = newMetrics(o.Registerer, o.Thresholds)
-	present, found := 0, findings{}
+	present, found := 0, findings{clocks: t.rhythms.clocks()}
 	for _, c := range t.customers {
 		if c.has(gone) {
 			continue
 		}
 		present++
-		if t.enteredSinceAdvance(c, t.history.lastWalk) {
-			found.enteredSince[index(c.status)]++
-		}
+		found.countSince(t, c, t.history.lastWalk)
 	}
 	if t.history.since != 0 {
 		t.metrics.publish(t.history, present)

@@ -131,6 +131,7 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 		}
 	}
 	t.correctClock(now)
+	w.findings.clocks = t.rhythms.clocks()
 	for i := range t.rhythms.Cohorts {
 		t.rhythms.Cohorts[i].Advance(now)
 	}
@@ -158,9 +159,10 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 	for _, s := range WaitingStatuses() {
 		if w.findings.advances[index(s)] > 0 {
 			t.history.advanced[s] = max(t.history.advanced[s], now)
-			w.findings.enteredSince[index(s)] = 0
+			w.findings.enteredSince[index(s)], w.findings.surprise[index(s)] = 0, 0
 		}
 	}
+	t.rhythms.judge(&w.findings)
 	t.walkSeconds, t.history.lastWalk = now-w.start, now
 	t.history.settled = t.history.settled || complete
 	t.undocumented, report.Undocumented = w.names, w.names
@@ -176,12 +178,9 @@ func (w *Walk) countWaiting(c customer, now uint32) {
 	if !c.status.Waits() || c.has(statusHidden) {
 		return
 	}
-	i := index(c.status)
-	if t.enteredSinceAdvance(c, now) {
-		w.findings.enteredSince[i]++
-	}
-	if !c.has(presentAtStart|entryUncertain) && t.rhythms.Cohorts[i].Includes(c.entered) {
-		w.findings.cohortWaiting[i]++
+	w.findings.countSince(t, c, now)
+	if !c.has(presentAtStart|entryUncertain) && t.rhythms.Cohorts[index(c.status)].Includes(c.entered) {
+		w.findings.cohortWaiting[index(c.status)]++
 	}
 }
 
@@ -243,11 +242,12 @@ func (w *Walk) applyMove(c *customer, to Status, now uint32) {
 	if c.status != StatusUnknown {
 		w.findings.advance(c.status.Step(), to.Step(), 1)
 	}
+	w.findings.countWait(t, *c, to, now)
 	*c = customer{status: to, entered: now}
 	if !watched {
 		c.flags = entryUncertain
 	}
-	if to.Waits() {
+	if to.Waits() && watched {
 		w.findings.entries[index(to)]++
 	}
 	w.enter(*c)

@@ -7,6 +7,8 @@ const (
 	// way and at most cohortMaxHours before.
 	cohortMinHours = 4
 	cohortMaxHours = 23
+
+	maxSlackHours = 4
 )
 
 // Cohort counts who entered a status 4 to 24 hours ago, and learns for each hour
@@ -19,6 +21,8 @@ type Cohort struct {
 	Hour uint32
 	// Waiting is how many of the cohort the last walk saw waiting.
 	Waiting uint32
+	// SlackHours is by how many hours a walk may see late what has happened.
+	SlackHours uint8
 	// Watched says that the hour under way was watched.
 	Watched bool
 	// UsualEntered and UsualWaiting are fading sums over the cohorts of past
@@ -58,9 +62,11 @@ func (c *Cohort) Includes(at uint32) bool {
 	return hour+cohortMinHours <= c.Hour && hour+cohortMaxHours >= c.Hour
 }
 
-// SetWaiting notes how many of the cohort a walk saw waiting.
-func (c *Cohort) SetWaiting(customers int) {
+// SetWaiting notes how many of the cohort a walk saw waiting, so many seconds after
+// the walk before.
+func (c *Cohort) SetWaiting(customers int, walkInterval uint32) {
 	c.Waiting, c.Watched = uint32(customers), true
+	c.SlackHours = uint8(min(maxSlackHours, (walkInterval+secondsPerHour/2)/secondsPerHour))
 }
 
 // Customers is the size of the cohort.
@@ -74,10 +80,11 @@ func (c *Cohort) Customers() int {
 
 // Usual is how many of the cohort usually wait at this hour of the week, and
 // whether that is known. The hours beside it count too: a program may shift by
-// one, with the season or by a slow start.
+// one, with the season or by a slow start, and slow walks see it later.
 func (c *Cohort) Usual() (customers float64, known bool) {
 	share := 0.0
-	for _, hour := range []uint32{c.Hour + HoursPerWeek - 1, c.Hour, c.Hour + 1} {
+	beside := 1 + uint32(c.SlackHours)
+	for hour := c.Hour + HoursPerWeek - beside; hour <= c.Hour+HoursPerWeek+beside; hour++ {
 		at := slot(hour)
 		if c.Weeks[at] < minWeeks {
 			return 0, false
@@ -88,7 +95,7 @@ func (c *Cohort) Usual() (customers float64, known bool) {
 	return min(share, 1) * float64(c.Customers()), true
 }
 
-// Lossy reports whether clearly more wait than usual: three, and 3.3 standard
+// Lossy reports whether clearly more wait than usual: three, and three standard
 // deviations of chance. The shipped rules say the same in PromQL.
 func (c *Cohort) Lossy() bool {
 	usual, known := c.Usual()
@@ -96,8 +103,8 @@ func (c *Cohort) Lossy() bool {
 	if !known || customers == 0 {
 		return false
 	}
-	deviation := math.Sqrt(usual * (1 - usual/customers) * 4 / 3)
-	return float64(c.Waiting) >= 3+usual+3.3*deviation
+	deviation := math.Sqrt(usual * max(1-usual/customers, 0.15) * 4 / 3)
+	return float64(c.Waiting) >= 3+usual+3*deviation
 }
 
 // learn adds the cohort of the hour that ends. One that loses people is not

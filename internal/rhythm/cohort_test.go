@@ -12,7 +12,7 @@ func watch(c *rhythm.Cohort, now uint32, hours, waitingOfTen int) uint32 {
 	for range hours {
 		c.Advance(now)
 		c.Enter(now, 10)
-		c.SetWaiting(c.Customers() / 10 * waitingOfTen)
+		c.SetWaiting(c.Customers()/10*waitingOfTen, minute)
 		now += hour
 	}
 	return now

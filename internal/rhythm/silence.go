@@ -20,15 +20,21 @@ type Silence struct {
 	Quiet float32
 	// Missed is how many usual hours have passed since the last event.
 	Missed float32
+	// Stalled says that the silence was told as no chance. It ends with the next
+	// event.
+	Stalled bool
 	// Pending are usual hours that count once the list is seen to change.
 	Pending float32
 	// Events, Entered and Hours are fading sums over the watched hours: how often
-	// the event happened, how many customers came for whom it could, and the
-	// hours themselves.
+	// the event happened, how many customers were seen to come for whom it could,
+	// and the hours themselves.
 	Events, Entered, Hours float32
 	// EnteredSince counts those who came since the last event. They are added to
 	// Entered with the next one, so that a stall does not look like drop-outs.
 	EnteredSince float32
+	// Waits are fading counts of those of them for whom the event happened, by the
+	// usual hours that they had waited: the first below waitBound(0), and so on.
+	Waits [numWaits]float32
 }
 
 // Evidence says how sure a silence must be.
@@ -41,6 +47,10 @@ type Evidence struct {
 	MinHours float64
 }
 
+// secondsApart is how far apart events are at the least that do not belong
+// together: a batch is one event, however many pass in it.
+const secondsApart = 900
+
 // Observe takes in a watched time in which the event happened so often.
 func (s *Silence) Observe(w Watch, events int) {
 	if w.To <= w.From {
@@ -49,6 +59,7 @@ func (s *Silence) Observe(w Watch, events int) {
 	}
 	s.Events += float32(events)
 	whole := float64(w.To - w.From)
+	apart := min(float64(events), 1+whole/secondsApart)
 	for at := w.From; at < w.To; {
 		hour := hourOf(at)
 		end := min((hour+1)*secondsPerHour, w.To)
@@ -56,7 +67,7 @@ func (s *Silence) Observe(w Watch, events int) {
 		piece := float64(end - at)
 		s.Watched += float32(piece)
 		if events > 0 {
-			s.Quiet *= float32(math.Pow(1-piece/whole, float64(events)))
+			s.Quiet *= float32(math.Pow(1-piece/whole, apart))
 		} else {
 			s.Pending += s.Usual[slot(hour)] * float32(piece/secondsPerHour)
 		}
@@ -68,17 +79,18 @@ func (s *Silence) Observe(w Watch, events int) {
 // ObserveBlind takes in a time that was not watched, after which events were
 // found: it teaches nothing, and ends the silence if there are any.
 func (s *Silence) ObserveBlind(events int) {
-	if events > 0 {
-		s.Missed, s.Pending, s.EnteredSince = 0, 0, 0
-	}
+	s.reset(events)
 }
 
 func (s *Silence) reset(events int) {
 	if events > 0 {
 		s.Entered += s.EnteredSince
-		s.Missed, s.Pending, s.EnteredSince = 0, 0, 0
+		s.Missed, s.Pending, s.EnteredSince, s.Stalled = 0, 0, 0, false
 	}
 }
+
+// Exceeds reports whether more is missed than chance explains.
+func (s *Silence) Exceeds(e Evidence) bool { return s.Known() && float64(s.Missed) >= s.Limit(e) }
 
 // Enter counts customers for whom the event can now happen.
 func (s *Silence) Enter(customers int) { s.EnteredSince += float32(customers) }
@@ -99,22 +111,25 @@ func (s *Silence) enter(hour uint32) {
 		s.learn(slot(s.Hour), 1-s.Quiet)
 	}
 	s.Hour, s.Watched, s.Quiet = hour, 0, 1
+	if s.Stalled {
+		return
+	}
 	const fade = 1 - 1.0/(memoryWeeks*HoursPerWeek)
 	s.Events, s.Entered, s.Hours = s.Events*fade, s.Entered*fade, s.Hours*fade+1
+	for i := range s.Waits {
+		s.Waits[i] *= fade
+	}
 }
 
-// learn moves the usual share of an hour of the week toward what was seen. A
-// silence that is long enough to tell somebody teaches nothing: it is not usual.
+// learn moves the usual share of an hour of the week toward what was seen. Quiet
+// hours of a stall teach nothing: they are not usual.
 func (s *Silence) learn(slot int, happened float32) {
-	if happened < 0.5 && s.Known() && float64(s.Missed+s.Pending) >= s.Limit(Evidence{Nats: stallNats}) {
+	if happened < 0.5 && s.Stalled {
 		return
 	}
 	s.Weeks[slot] = min(s.Weeks[slot]+1, memoryWeeks)
 	s.Usual[slot] += (happened - s.Usual[slot]) / float32(s.Weeks[slot])
 }
-
-// stallNats is the evidence past which a silence is no longer learned as usual.
-const stallNats = 7
 
 // Known reports whether enough weeks were watched and the event is frequent
 // enough for a silence to mean anything.
@@ -150,10 +165,9 @@ const (
 	// events that it may hold.
 	nightHours = 8
 	nightShare = 0.02
-	// dayOffMargin and dayOffShare are what must be missed beyond a usual day
-	// where a day off is plausible: after it, somebody has to come and start.
-	dayOffMargin = 0.8
-	dayOffShare  = 0.1
+	// dayOffMargin is what must be missed beyond the busiest day where a day off is
+	// plausible: the hour in which work begins again, and a little.
+	dayOffMargin = 1.05
 )
 
 // Limit is how many usual hours have to be missed before the silence says that
@@ -163,7 +177,7 @@ const (
 //     Where an event is certain in a usual hour, each missed one says much; where
 //     it is rare, little.
 //   - A program that rests at night is run by people, and people have holidays:
-//     a whole usual day has to be missed, and a part of the next.
+//     a whole busy day has to be missed, and an hour of the next.
 //   - Everywhere else it is at least the evidence's MinHours.
 func (s *Silence) Limit(e Evidence) float64 {
 	week := summarize(&s.Usual)
@@ -173,7 +187,7 @@ func (s *Silence) Limit(e Evidence) float64 {
 	frequency := min(1, s.eventsPerWeek()/frequentEvents)
 	if week.restsAtNight() {
 		asked := e.Nats * max(minNightEvidence, frequency)
-		return max(asked/week.natsByPair, dayOffMargin+(1+dayOffShare)*week.usualDay)
+		return max(asked/week.natsByPair, dayOffMargin+week.usualDay)
 	}
 	asked := e.Nats * max(minEvidence, frequency)
 	return max(asked/week.nats, e.MinHours*week.density)
@@ -185,7 +199,7 @@ type week struct {
 	nats       float64 // how unlikely one usual hour without an event is, on average
 	natsByPair float64 // the same if two hours in a row share one event, as after a change to summer time
 	density    float64 // the share of a usual hour, on average
-	usualDay   float64 // usual hours of a day, on average over usual hours
+	usualDay   float64 // usual hours of the busiest day
 	byHour     [hoursPerDay]float64
 }
 
@@ -200,14 +214,13 @@ func summarize(usual *[HoursPerWeek]float32) (w week) {
 		w.density += p * p
 		w.byHour[hour%hoursPerDay] += p
 		if day += p; hour%hoursPerDay == hoursPerDay-1 {
-			w.usualDay, day = w.usualDay+day*day, 0
+			w.usualDay, day = max(w.usualDay, day), 0
 		}
 	}
 	if w.hours > 0 {
 		w.natsByPair = max(w.nats, byPair[0], byPair[1]) / w.hours
 		w.nats /= w.hours
 		w.density /= w.hours
-		w.usualDay /= w.hours
 	}
 	return w
 }
@@ -229,29 +242,4 @@ func (w *week) restsAtNight() bool {
 // eventsPerWeek extrapolates nothing from less than a week.
 func (s *Silence) eventsPerWeek() float64 {
 	return float64(s.Events) / max(HoursPerWeek, float64(s.Hours)) * HoursPerWeek
-}
-
-const (
-	// minEntered is how many customers must have come since the last event at
-	// the least for a silence to concern anybody.
-	minEntered = 5
-	// falseQuarters is in how many quarters chance alone may once reach
-	// EnteredLimit, and weeksPerQuarter what a quarter is.
-	falseQuarters   = 4
-	weeksPerQuarter = 13
-	// minDropOut and maxDropOut bound the share of customers for whom the event
-	// never happens, beyond which four weeks teach nothing reliable.
-	minDropOut = 0.02
-	maxDropOut = 0.6
-)
-
-// EnteredLimit is how many customers have to come in a row without the event
-// before that is no chance. Where a third of them usually drop out, six in a row
-// say as much as two where a tenth does.
-func (s *Silence) EnteredLimit() int {
-	entered, events := float64(s.Entered), float64(s.Events)
-	dropOut := min(max((entered-events+1)/(entered+2), minDropOut), maxDropOut)
-	eventsPerQuarter := s.eventsPerWeek() * weeksPerQuarter
-	nats := math.Log(max(1, falseQuarters*eventsPerQuarter))
-	return max(minEntered, int(math.Ceil(nats/-math.Log(dropOut))))
 }

@@ -182,10 +182,11 @@ func TestEnteredLimitFollowsTheDropOuts(t *testing.T) {
 		p := newProgram(always)
 		for range 4 * week / hour {
 			p.Enter(customersPerEvent)
+			p.Passed(1, 0)
 			p.Observe(rhythm.Watch{From: p.now, To: p.now + hour}, 1)
 			p.now += hour
 		}
-		limits[customersPerEvent] = p.EnteredLimit()
+		limits[customersPerEvent] = int(p.EnteredLimit(0, 0))
 	}
 	if limits[1] != 5 || limits[2] < 12 || limits[2] > 16 || limits[3] <= limits[2] {
 		t.Errorf("limits by customers for each event: %v", limits)

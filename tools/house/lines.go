@@ -56,8 +56,8 @@ func limits() map[string]int {
 		"internal/exitcode":   50,
 		"internal/exporter":   950,
 		"internal/filepack":   100,
-		"internal/onboarding": 1550,
-		"internal/rhythm":     300,
+		"internal/onboarding": 1600,
+		"internal/rhythm":     350,
 	}
 }
 

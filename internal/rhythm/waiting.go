@@ -1,0 +1,110 @@
+package rhythm
+
+import (
+	"math"
+	"sort"
+)
+
+// numWaits is the number of ranges by which waits are told apart.
+const numWaits = 12
+
+// waitBound is the end of a range of waits, in usual hours.
+func waitBound(i int) float64 { return math.Ldexp(1.0/32, i) }
+
+// Clock tells how many usual hours lie between two moments.
+type Clock [HoursPerWeek + 1]float64
+
+// Clock is the one of what is usual now. It counts each hour as the mean of it
+// and those beside it: of a small program, four weeks know only a few hours.
+func (s *Silence) Clock() (c Clock) {
+	for hour, share := range s.Usual {
+		before, after := s.Usual[(hour+HoursPerWeek-1)%HoursPerWeek], s.Usual[(hour+1)%HoursPerWeek]
+		c[hour+1] = c[hour] + float64(before+share+after)/3
+	}
+	return c
+}
+
+// Between is the number of usual hours between two moments in Unix seconds.
+func (c *Clock) Between(from, to uint32) float64 {
+	if to <= from {
+		return 0
+	}
+	return c.since(to) - c.since(from)
+}
+
+func (c *Clock) since(unix uint32) float64 {
+	hour := hourOf(unix)
+	at, within := slot(hour), float64(unix%secondsPerHour)/secondsPerHour
+	return float64(hour/HoursPerWeek)*c[HoursPerWeek] + c[at] + within*(c[at+1]-c[at])
+}
+
+// Passed notes for how many usual hours customers had waited who were seen to
+// come and for whom the event happened.
+func (s *Silence) Passed(customers int, usualHours float64) {
+	i := sort.Search(numWaits-1, func(i int) bool { return usualHours < waitBound(i) })
+	s.Waits[i] += float32(customers)
+}
+
+const (
+	// minDropOut and maxDropOut bound the share of customers for whom the event
+	// never happens, beyond which four weeks teach nothing reliable.
+	minDropOut = 0.02
+	maxDropOut = 0.6
+)
+
+// Surprise is how unlikely it is, in nats, that one still waits after so many
+// usual hours. It begins at 0 and ends at what the share says that never passes:
+// one who just came says nothing, and three say much where nearly everybody passes.
+func (s *Silence) Surprise(usualHours float64) float64 {
+	within, passed := 0.0, 0.0
+	for i, customers := range s.Waits {
+		passed += float64(customers)
+		if i < numWaits-1 && waitBound(i) <= usualHours {
+			within += float64(customers)
+		}
+	}
+	share := within / max(1, passed)
+	if !s.Known() { // Nor are usual hours, and most of those who pass were there at the start.
+		share, passed = 1, float64(s.Events)
+	}
+	entered := float64(s.Entered) // and three more, of whom one drops out
+	dropOut := min(max((entered-passed+1)/(entered+3), minDropOut), maxDropOut)
+	return -math.Log(1 - (1-dropOut)*share)
+}
+
+const (
+	// minEntered is how many customers must have come since the last event at
+	// the least for a silence to concern anybody.
+	minEntered = 5
+	// falseQuarters is in how many quarters chance alone may once reach
+	// EnteredLimit, and weeksPerQuarter what a quarter is.
+	falseQuarters   = 1.7
+	weeksPerQuarter = 13
+	// Before the usual hours are known, only a silence of four days is told, of which
+	// a quarter holds at most longSilences. natsUnknown is asked in addition, since
+	// one may have had no chance to pass yet.
+	longSilences = weeksPerQuarter * 7 / 4.0
+	natsUnknown  = 1.8
+	// stalledShare is what is still asked once it was reached, so that it is not
+	// told twice.
+	stalledShare = 0.9
+)
+
+// EnteredLimit is how many customers have to come in a row without the event
+// before that is no chance, if each says as much as those did who came since the
+// last event: so many of them, with so much surprise in all.
+func (s *Silence) EnteredLimit(customers int, surprise float64) float64 {
+	each := surprise / float64(customers)
+	if customers == 0 {
+		each = s.Surprise(math.Inf(1))
+	}
+	silences, extra := s.eventsPerWeek()*weeksPerQuarter, 0.0
+	if !s.Known() {
+		silences, extra = min(silences, longSilences), natsUnknown
+	}
+	asked := math.Log(max(1, falseQuarters*silences)) + extra
+	if s.Stalled {
+		asked *= stalledShare
+	}
+	return max(minEntered, math.Ceil(asked/each))
+}
