@@ -91,7 +91,7 @@ func (f *findings) countSince(t *Tracker, c customer, now uint32) {
 	}
 	i := index(c.status)
 	f.enteredSince[i]++
-	f.surprise[i] += t.rhythms.Advances[i].Surprise(f.clocks[i].Between(c.entered, now))
+	f.surprise[i] += f.clocks[i].Surprise(c.entered, now)
 }
 
 // countWait notes how long a customer has waited who goes past its status.

@@ -11,15 +11,25 @@ const numWaits = 12
 // waitBound is the end of a range of waits, in usual hours.
 func waitBound(i int) float64 { return math.Ldexp(1.0/32, i) }
 
-// Clock tells how many usual hours lie between two moments.
-type Clock [HoursPerWeek + 1]float64
+// rangeOf is the number of the range that a wait is in.
+func rangeOf(usualHours float64) int {
+	return sort.Search(numWaits-1, func(i int) bool { return usualHours < waitBound(i) })
+}
+
+// Clock tells how many usual hours lie between two moments, and what a wait of
+// them says.
+type Clock struct {
+	hours     [HoursPerWeek + 1]float64 // usual ones since the week began
+	surprises [numWaits]float64
+}
 
 // Clock is the one of what is usual now. It counts each hour as the mean of it
 // and those beside it: of a small program, four weeks know only a few hours.
-func (s *Silence) Clock() (c Clock) {
+func (s *Silence) Clock() Clock {
+	c := Clock{surprises: s.surprises()}
 	for hour, share := range s.Usual {
 		before, after := s.Usual[(hour+HoursPerWeek-1)%HoursPerWeek], s.Usual[(hour+1)%HoursPerWeek]
-		c[hour+1] = c[hour] + float64(before+share+after)/3
+		c.hours[hour+1] = c.hours[hour] + float64(before+share+after)/3
 	}
 	return c
 }
@@ -35,14 +45,17 @@ func (c *Clock) Between(from, to uint32) float64 {
 func (c *Clock) since(unix uint32) float64 {
 	hour := hourOf(unix)
 	at, within := slot(hour), float64(unix%secondsPerHour)/secondsPerHour
-	return float64(hour/HoursPerWeek)*c[HoursPerWeek] + c[at] + within*(c[at+1]-c[at])
+	return float64(hour/HoursPerWeek)*c.hours[HoursPerWeek] + c.hours[at] + within*(c.hours[at+1]-c.hours[at])
 }
+
+// Surprise is [Silence.Surprise] of one who has waited between two moments in
+// Unix seconds.
+func (c *Clock) Surprise(from, to uint32) float64 { return c.surprises[rangeOf(c.Between(from, to))] }
 
 // Passed notes for how many usual hours customers had waited who were seen to
 // come and for whom the event happened.
 func (s *Silence) Passed(customers int, usualHours float64) {
-	i := sort.Search(numWaits-1, func(i int) bool { return usualHours < waitBound(i) })
-	s.Waits[i] += float32(customers)
+	s.Waits[rangeOf(usualHours)] += float32(customers)
 }
 
 const (
@@ -56,20 +69,31 @@ const (
 // usual hours. It begins at 0 and ends at what the share says that never passes:
 // one who just came says nothing, and three say much where nearly everybody passes.
 func (s *Silence) Surprise(usualHours float64) float64 {
-	within, passed := 0.0, 0.0
-	for i, customers := range s.Waits {
+	return s.surprises()[rangeOf(usualHours)]
+}
+
+// surprises are those of each range of waits.
+func (s *Silence) surprises() (nats [numWaits]float64) {
+	known, passed := s.Known(), 0.0
+	for _, customers := range s.Waits {
 		passed += float64(customers)
-		if i < numWaits-1 && waitBound(i) <= usualHours {
-			within += float64(customers)
-		}
 	}
-	share := within / max(1, passed)
-	if !s.Known() { // Nor are usual hours, and most of those who pass were there at the start.
-		share, passed = 1, float64(s.Events)
+	among := max(1, passed)
+	if !known { // Nor are usual hours, and most of those who pass were there at the start.
+		passed = float64(s.Events)
 	}
 	entered := float64(s.Entered) // and three more, of whom one drops out
 	dropOut := min(max((entered-passed+1)/(entered+3), minDropOut), maxDropOut)
-	return -math.Log(1 - (1-dropOut)*share)
+	within := 0.0
+	for i, customers := range s.Waits {
+		share := within / among
+		if !known {
+			share = 1
+		}
+		nats[i] = -math.Log(1 - (1-dropOut)*share)
+		within += float64(customers)
+	}
+	return nats
 }
 
 const (
