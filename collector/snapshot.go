@@ -48,3 +48,10 @@ type CurrencyBalances struct {
 	Customers [apiclient.NumFreshness]int // by freshness
 	Mismatch  int                         // realtime rows whose ledger is not available + pending
 }
+
+// equal compares by value, and not by how the decimals hold it.
+func (c *CurrencyBalances) equal(o *CurrencyBalances) bool {
+	return c.Customers == o.Customers && c.Mismatch == o.Mismatch &&
+		c.Ledger.Cmp(&o.Ledger) == 0 && c.Available.Cmp(&o.Available) == 0 &&
+		c.Pending.Cmp(&o.Pending) == 0 && c.Realtime.Cmp(&o.Realtime) == 0
+}

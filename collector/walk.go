@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"reflect"
 	"time"
 
 	"yativo-card-exporter/apiclient"
@@ -56,7 +55,8 @@ func (r *Refresher) walk(ctx context.Context, withBalances bool) error {
 		f.counts.Discrepancy = discrepancy
 		end := time.Now()
 		maps.DeleteFunc(f.balances.Currencies, func(_ string, c *CurrencyBalances) bool { return c == nil })
-		if f.withBalances && (f.balances.Missing != r.balances.Missing || !reflect.DeepEqual(f.balances.Currencies, r.balances.Currencies)) {
+		if f.withBalances && (f.balances.Missing != r.balances.Missing ||
+			!maps.EqualFunc(f.balances.Currencies, r.balances.Currencies, (*CurrencyBalances).equal)) {
 			walk.BalancesDiffer()
 		}
 		f.counts.Onboarding = walk.Commit(end, f.gap() == 0)
