@@ -7,9 +7,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -43,38 +43,56 @@ func (e *Exporter) handler(access access) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", bounded(e.servePage(access), maxRendered))
 	mux.Handle("GET /metrics", e.metrics)
-	mux.HandleFunc("GET /runbook", func(w http.ResponseWriter, _ *http.Request) { writePage(w, e.runbook) })
-	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
-		status, text := http.StatusOK, "The process is alive and its refreshes go on.\n"
+	mux.HandleFunc("GET /runbook", func(w http.ResponseWriter, _ *http.Request) { writePage(w, http.StatusOK, e.runbook) })
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, r *http.Request) {
+		status, text := http.StatusOK, "The process is alive and its refreshes go on."
 		if e.isHalted() {
-			status, text = http.StatusServiceUnavailable, "The process is alive, but its refreshes have come to a halt; the log may say where. Restart it.\n"
+			status, text = http.StatusServiceUnavailable, "The process is alive, but its refreshes have come to a halt; the log may say where. Restart it."
 		}
-		answer(w, status, text)
+		e.answer(w, r, status, text)
 	})
-	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, r *http.Request) {
 		status, text := http.StatusOK, "There is a snapshot. "
 		if !e.refresher.Ready() {
 			status, text = http.StatusServiceUnavailable, "There is no first snapshot yet. "
 		}
-		answer(w, status, text+e.health().Sentence+"\n")
+		e.answer(w, r, status, text+e.health().Sentence)
 	})
 	mux.HandleFunc("GET /stalled", e.serveStalled(access))
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) { e.answer(w, r, http.StatusNotFound, "No such page.") })
 	return mux
 }
 
 // render writes a page of the templates.
-func (e *Exporter) render(w http.ResponseWriter, name string, data any) {
+func (e *Exporter) render(w http.ResponseWriter, status int, name string, data any) {
 	var page bytes.Buffer
 	if err := e.pages.ExecuteTemplate(&page, name, data); err != nil {
-		answer(w, http.StatusInternalServerError, "The page cannot be made; /metrics has all of its numbers.\n")
+		http.Error(w, "The page cannot be made; /metrics has all of its numbers.", http.StatusInternalServerError)
 		return
 	}
-	writePage(w, page.Bytes())
+	writePage(w, status, page.Bytes())
+}
+
+// answer says a few words: in plain text, or to a browser on a page that leads
+// on, from however deep a path.
+func (e *Exporter) answer(w http.ResponseWriter, r *http.Request, status int, text string) {
+	w.Header().Set("Vary", "Accept")
+	if !wantsPage(r) {
+		http.Error(w, text, status)
+		return
+	}
+	root := "./" + strings.Repeat("../", max(0, strings.Count(r.URL.EscapedPath(), "/")-1))
+	e.render(w, status, "answer", map[string]any{"Root": root, "Lines": strings.Split(text, "\n")})
+}
+
+// wantsPage reports whether a person asks, with a browser.
+func wantsPage(r *http.Request) bool {
+	return r.URL.Query().Get("format") == "" && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // writePage writes a page that loads and runs nothing: its own style, which
 // comes before anything that varies, is all that a browser may heed.
-func writePage(w http.ResponseWriter, page []byte) {
+func writePage(w http.ResponseWriter, status int, page []byte) {
 	_, style, _ := bytes.Cut(page, []byte("<style>"))
 	style, _, _ = bytes.Cut(style, []byte("</style>"))
 	hash := sha256.Sum256(style)
@@ -85,12 +103,6 @@ func writePage(w http.ResponseWriter, page []byte) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(page)
-}
-
-func answer(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text)
+	_, _ = w.Write(page)
 }

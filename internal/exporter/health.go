@@ -20,10 +20,7 @@ type health struct {
 // cause is in words what is wrong, with the runbook's section on it.
 type cause struct{ Words, Section string }
 
-const (
-	sectionStale   = "yativocarddatastale"
-	sectionFailing = "yativocardrefreshfailing"
-)
+const sectionFailing = "yativocardrefreshfailing"
 
 func causes() map[apiclient.Reason]cause {
 	return map[apiclient.Reason]cause{
@@ -44,7 +41,7 @@ func causes() map[apiclient.Reason]cause {
 // often that was tried.
 func (e *Exporter) health() health {
 	recent := e.refresher.RecentRefreshes()
-	h := health{State: "Degraded", Section: sectionStale}
+	h := health{State: "Degraded", Section: "yativocarddatastale"}
 	if e.refresher.Stalled() == nil {
 		h.State = "Blind"
 	}

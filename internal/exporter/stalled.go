@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,62 +36,66 @@ type stalledPage struct {
 // exporter shows, so it asks who wants to know.
 func (e *Exporter) serveStalled(access access) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		format, name, statuses := r.URL.Query().Get("format"), r.URL.Query().Get("flow_status"), onboarding.WaitingStatuses()
 		if !access.allowed(r) {
-			answer(w, http.StatusForbidden, refusal(e.options.Config.PrivateAddress))
+			e.answer(w, r, http.StatusForbidden, refusal(e.options.Config.PrivateAddress, name))
 			return
 		}
-		query := r.URL.Query()
-		name, statuses := query.Get("flow_status"), onboarding.WaitingStatuses()
 		if name != "" {
 			status, _ := onboarding.ParseStatus(name)
 			if !status.Waits() {
-				answer(w, http.StatusBadRequest, fmt.Sprintf("flow_status must be one of %s.\n", statuses))
+				e.answer(w, r, http.StatusBadRequest, fmt.Sprintf("flow_status must be one of %v.", statuses))
 				return
 			}
 			statuses = []onboarding.Status{status}
 		}
 		report := e.refresher.Stalled()
 		if report == nil {
-			answer(w, http.StatusServiceUnavailable, "There is no snapshot that is fresh enough. "+e.health().Sentence+"\n")
+			e.answer(w, r, http.StatusServiceUnavailable, "There is no snapshot that is fresh enough. "+e.health().Sentence)
 			return
 		}
 		list := listStalled(report, statuses)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Vary", "Accept")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		switch format := query.Get("format"); {
+		switch {
 		case format == "csv":
 			w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 			w.Header().Set("Content-Disposition", `attachment; filename="stalled.csv"`)
 			list.writeCSV(w)
-		case format == "" && strings.Contains(r.Header.Get("Accept"), "text/html"):
-			e.render(w, "stalled", stalledPage{list, name, onboarding.WaitingStatuses(), report.Stalled})
+		case wantsPage(r):
+			e.render(w, http.StatusOK, "stalled", stalledPage{list, name, onboarding.WaitingStatuses(), report.Stalled})
 		case format == "" || format == "json":
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(list)
 		default:
-			answer(w, http.StatusBadRequest, "format must be json or csv.\n")
+			e.answer(w, r, http.StatusBadRequest, "format must be json or csv.")
 		}
 	}
 }
 
-// refusal says where the list is to be had.
-func refusal(privateAddress string) string {
+// refusal says where the list of a status is to be had. What is indented is
+// there to be copied.
+func refusal(privateAddress, status string) string {
 	_, port, err := net.SplitHostPort(privateAddress)
 	if err != nil {
 		return "This list names customers. Set EXPORTER_PRIVATE_ADDRESS, for example to 127.0.0.1:10102, to serve it there,\n" +
 			"or let EXPORTER_WEB_CONFIG_FILE demand credentials (basic_auth_users, or client_auth_type: RequireAndVerifyClientCert).\n" +
-			"On a loopback address it is served to requests that name it as their host and that no proxy passes on.\n"
+			"On a loopback address it is served to requests that name it as their host and that no proxy passes on."
 	}
+	list := strings.TrimSuffix("http://localhost:10102/stalled?flow_status="+url.QueryEscape(status), "?flow_status=")
 	return strings.ReplaceAll(`This list names customers. It is served at EXPORTER_PRIVATE_ADDRESS. Reach it from your machine with one of these
 
   kubectl port-forward deploy/yativo-card-exporter 10102
   ssh -N -L 10102:127.0.0.1:10102 the-machine-of-the-exporter
 
-and open http://localhost:10102/stalled, or print it with
+and open
 
-  docker compose exec exporter /yativo-card-exporter stalled
-`, "10102", port)
+  `+list+`
+
+or print it with
+
+  docker compose exec exporter /yativo-card-exporter stalled`, "10102", port)
 }
 
 // listStalled lists the stalled customers of the statuses, oldest first. A

@@ -159,6 +159,55 @@ func TestStalledIsForProgramsUnlessABrowserAsks(t *testing.T) {
 	}
 }
 
+// Who is refused with a browser gets a page that leads on, back to the status
+// page from however deep; a program gets the same words in plain text.
+func TestRefusalsLeadABrowserOn(t *testing.T) {
+	api := sandbox.New(sandbox.Options{Seed: 1, Customers: 10})
+	public := newTestExporter(t, api, environ{"EXPORTER_PRIVATE_ADDRESS": "127.0.0.1:20202"})
+	local := newTestExporter(t, api, environ{"EXPORTER_LISTEN_ADDRESS": "127.0.0.1:0"})
+	const port = "kubectl port-forward deploy/yativo-card-exporter 20202"
+	for _, c := range []struct {
+		from          *Exporter
+		path          string
+		status        int
+		root          string
+		words, onPage string
+	}{
+		{public, "/stalled", 403, "./", port, `<code class="id">` + port + `</code>`},
+		{public, "/stalled?flow_status=kyc_initiated", 403, "./", "open\n\n  http://localhost:20202/stalled?flow_status=kyc_initiated\n", `<a href="http://localhost:20202/stalled?flow_status=kyc_initiated">`},
+		{public, `/stalled?flow_status=%22%3E%3Cscript%3Ealert(1)%3C/script%3E%0A%20%20javascript:alert(1)`, 403, "./", port,
+			`<a href="http://localhost:20202/stalled?flow_status=%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E%0A&#43;&#43;javascript%3Aalert%281%29">`},
+		{local, "/stalled?flow_status=%3Cscript%3E", 400, "./", "flow_status must be one of [otp_requested ", "<p>flow_status must be one of [otp_requested "},
+		{local, "/stalled", 503, "./", "fresh enough. The first refresh is under way.", "<p>There is no snapshot that is fresh enough. The first refresh"},
+		{local, "/-/ready", 503, "./../", "no first snapshot yet. The first refresh is under way.", "<p>There is no first snapshot yet."},
+		{local, "/-/healthy", 200, "./../", "The process is alive", "<p>The process is alive"},
+		{local, "/a/%3Cscript%3E/%2F/x", 404, "./../../../", "No such page.", "<p>No such page.</p>"},
+	} {
+		for accept, want := range map[string][2]string{
+			"":                                    {"text/plain; charset=utf-8", c.words},
+			"application/json":                    {"text/plain; charset=utf-8", c.words},
+			"text/html,application/xml;q=0.9,*/*": {"text/html; charset=utf-8", c.onPage},
+		} {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, c.path, nil)
+			r.Host = "localhost"
+			r.Header.Set("Accept", accept)
+			w := httptest.NewRecorder()
+			c.from.Handler().ServeHTTP(w, r)
+			body := w.Body.String()
+			if w.Code != c.status || w.Header().Get("Content-Type") != want[0] || w.Header().Get("Vary") != "Accept" || !strings.Contains(body, want[1]) {
+				t.Errorf("%s for %q answers %d, %v, want %d and %s: %s", c.path, accept, w.Code, w.Header(), c.status, want[1], body)
+			}
+			isPage := strings.Contains(want[0], "html")
+			if isPage != strings.Contains(body, `<a href="`+c.root+`">Status</a>`) || isPage != strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
+				t.Errorf("%s for %q leads not back to %s, or has no policy: %v %s", c.path, accept, c.root, w.Header(), body)
+			}
+			if strings.Contains(body, "<script") || strings.Contains(body, `"javascript:`) || strings.Contains(body, "ZgotmplZ") {
+				t.Errorf("%s is not escaped: %s", c.path, body)
+			}
+		}
+	}
+}
+
 // hostile are ids that somebody chose to do harm.
 func hostile() []string {
 	return []string{
@@ -177,7 +226,7 @@ func TestHostileIdsAreEscaped(t *testing.T) {
 	list := listStalled(report, onboarding.WaitingStatuses())
 	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
 	w := httptest.NewRecorder()
-	e.render(w, "stalled", stalledPage{list, "", onboarding.WaitingStatuses(), report.Stalled})
+	e.render(w, http.StatusOK, "stalled", stalledPage{list, "", onboarding.WaitingStatuses(), report.Stalled})
 	page := w.Body.String()
 	for _, tag := range []string{"<script", "<img", "</code></td></table></"} {
 		if strings.Contains(page, tag) {
@@ -214,7 +263,7 @@ func TestStalledPageTellsOfItsCap(t *testing.T) {
 	}
 	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
 	w := httptest.NewRecorder()
-	e.render(w, "stalled", stalledPage{listStalled(report, onboarding.WaitingStatuses()), "", onboarding.WaitingStatuses(), report.Stalled})
+	e.render(w, http.StatusOK, "stalled", stalledPage{listStalled(report, onboarding.WaitingStatuses()), "", onboarding.WaitingStatuses(), report.Stalled})
 	if !strings.Contains(w.Body.String(), "The 1000 who wait longest of 1200") {
 		t.Errorf("the page does not say so: %.3000s", w.Body.String())
 	}

@@ -62,7 +62,7 @@ func (e *Exporter) servePage(access access) http.HandlerFunc {
 		if len(recent) > 0 {
 			page.Cause = lastCause(recent)
 		}
-		e.render(w, "status", page)
+		e.render(w, http.StatusOK, "status", page)
 	}
 }
 
