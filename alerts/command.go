@@ -69,7 +69,7 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	if *folder == "" {
 		_, err = stdout.Write(rules)
 	} else {
-		err = writePack(*folder, rules, Links{*prometheus, p.DashboardURL, listForwarded}, stderr)
+		err = writePack(*folder, rules, Links{Prometheus: *prometheus, Grafana: p.DashboardURL, Stalled: listForwarded}, stderr)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "alerts: write the alert pack: %v\n", err)

@@ -265,6 +265,8 @@ func TestBadParametersAreNamed(t *testing.T) {
 		{[]string{"-label", "severity=low"}, `-label "severity" is set by the rules themselves`},
 		{[]string{"-runbook-url", "/runbook"}, `-runbook-url is "/runbook", must be an http or https address`},
 		{[]string{"-prometheus-url", "prom:9090"}, `-prometheus-url is "prom:9090", must be`},
+		{[]string{"-prometheus-url", "http://prom/?x=1"}, `-prometheus-url is "http://prom/?x=1", must be`},
+		{[]string{"-prometheus-url", "http://prom/#x"}, `-prometheus-url is "http://prom/#x", must be`},
 		{[]string{"-dashboard-url", "http://g/?x=1"}, `-dashboard-url is "http://g/?x=1", must be`},
 		{[]string{"-job", ""}, "-job must name at least one job"},
 		{[]string{"-job", "a,,b"}, "-job must name at least one job, and none may be empty"},

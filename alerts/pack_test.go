@@ -2,11 +2,14 @@ package alerts_test
 
 import (
 	"html"
+	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v2"
 
 	"yativo-card-exporter/alerts"
@@ -159,13 +162,14 @@ func TestRunbookPageIsHTML(t *testing.T) {
 // query, the dashboards and the list.
 func TestRunbookPageLeadsOn(t *testing.T) {
 	t.Parallel()
-	page, err := alerts.RunbookHTML(alerts.Links{Prometheus: "https://prom.example/", Grafana: "https://grafana.example/g", Stalled: "stalled"})
+	page, err := alerts.RunbookHTML(alerts.Links{Prometheus: "https://prom.example/", Grafana: "https://grafana.example/g", Status: "./", Stalled: "stalled"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		`<a href="https://prom.example/graph?g0.tab=1&amp;g0.expr=yativo_card_stalled_customers%7Bflow_status%3D%22safe_deploying%22%7D"><code>`,
 		`<a href="https://grafana.example/g/d/yativo-card-onboarding">`,
+		`<nav><a href="./">Status page</a>`,
 		`<a href="stalled?flow_status=kyc_initiated"><code>`,
 		`<a href="stalled"><code>/stalled?flow_status=…</code></a>`,
 		`see <a href="#yativocardauthfailing">YativoCardAuthFailing</a>`,
@@ -177,6 +181,42 @@ func TestRunbookPageLeadsOn(t *testing.T) {
 	for _, match := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(string(page), -1) {
 		if !strings.Contains(string(page), `<h2 id="`+match[1]+`">`) {
 			t.Errorf("#%s leads nowhere", match[1])
+		}
+	}
+}
+
+// Each query of the runbook is ready to run in the page that is written, as it
+// stands in the text, whatever the address of Prometheus ends in.
+func TestWrittenRunbookRunsEachQuery(t *testing.T) {
+	t.Parallel()
+	var queries []string
+	for _, item := range regexp.MustCompile(`(?m)^[1-9]\. .*$`).FindAllString(testutil.ReadFile(t, "runbook.md"), -1) {
+		for _, code := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(item, -1) {
+			queries = append(queries, code[1])
+		}
+	}
+	if len(queries) < 60 {
+		t.Fatalf("%d queries", len(queries))
+	}
+	for address, root := range map[string]string{
+		"http://prom.example:9090":            "http://prom.example:9090/graph?",
+		"https://prom.example/":               "https://prom.example/graph?",
+		"https://mon.example/prom/etheus":     "https://mon.example/prom/etheus/graph?",
+		"https://mon.example/prometheus/a+b/": "https://mon.example/prometheus/a+b/graph?",
+	} {
+		folder := t.TempDir()
+		run(t, "-o", folder, "-prometheus-url", address)
+		var linked []string
+		for _, match := range regexp.MustCompile(`href="([^"]*g0\.expr=[^"]*)"><code>`).FindAllStringSubmatch(testutil.ReadFile(t, filepath.Join(folder, "runbook.html")), -1) {
+			u, err := url.Parse(html.UnescapeString(match[1]))
+			if err != nil || !strings.HasPrefix(u.String(), root) || u.Query().Get("g0.tab") != "1" {
+				t.Errorf("%s: %s, %v", address, match[1], err)
+				continue
+			}
+			linked = append(linked, u.Query().Get("g0.expr"))
+		}
+		if diff := cmp.Diff(queries, linked); diff != "" {
+			t.Errorf("%s: the links do not run the queries (-text +links):\n%s", address, diff)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 type Links struct {
 	Prometheus string // its root; each query is then ready to run
 	Grafana    string // its root
+	Status     string // the exporter's status page
 	Stalled    string // the list of who is stalled
 }
 
@@ -86,6 +87,9 @@ type runbookPage struct {
 func (p runbookPage) contents(markdown string) string {
 	var b strings.Builder
 	b.WriteString("<nav>")
+	if p.Status != "" {
+		b.WriteString(link(p.Status, "Status page"))
+	}
 	for _, section := range strings.Split(markdown, "\n## ")[1:] {
 		name, _, _ := strings.Cut(section, "\n")
 		b.WriteString(p.linkAlerts(html.EscapeString(name)))

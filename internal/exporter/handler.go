@@ -33,7 +33,7 @@ func (e *Exporter) prepareHandlers() (err error) {
 		EnableOpenMetrics: true,
 		CoalesceGather:    true,
 	}), maxRendered))
-	e.runbook, err = alerts.RunbookHTML(alerts.Links{Stalled: "stalled"})
+	e.runbook, err = alerts.RunbookHTML(alerts.Links{Status: "./", Stalled: "stalled"})
 	return err
 }
 

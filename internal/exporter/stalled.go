@@ -79,8 +79,8 @@ func (e *Exporter) serveStalled(access access) http.HandlerFunc {
 func refusal(privateAddress, status string) string {
 	_, port, err := net.SplitHostPort(privateAddress)
 	if err != nil {
-		return "This list names customers. Set EXPORTER_PRIVATE_ADDRESS, for example to 127.0.0.1:10102, to serve it there,\n" +
-			"or let EXPORTER_WEB_CONFIG_FILE demand credentials (basic_auth_users, or client_auth_type: RequireAndVerifyClientCert).\n" +
+		return "This list names customers.\n" +
+			"Set EXPORTER_PRIVATE_ADDRESS, for example to 127.0.0.1:10102, to serve it there, or let EXPORTER_WEB_CONFIG_FILE demand credentials (basic_auth_users, or client_auth_type: RequireAndVerifyClientCert).\n" +
 			"On a loopback address it is served to requests that name it as their host and that no proxy passes on."
 	}
 	list := strings.TrimSuffix("http://localhost:10102/stalled?flow_status="+url.QueryEscape(status), "?flow_status=")

@@ -173,7 +173,7 @@ func TestRefusalsLeadABrowserOn(t *testing.T) {
 		root          string
 		words, onPage string
 	}{
-		{public, "/stalled", 403, "./", port, `<code class="id">` + port + `</code>`},
+		{public, "/stalled", 403, "./", port, `<pre class="id">` + port + `</pre>`},
 		{public, "/stalled?flow_status=kyc_initiated", 403, "./", "open\n\n  http://localhost:20202/stalled?flow_status=kyc_initiated\n", `<a href="http://localhost:20202/stalled?flow_status=kyc_initiated">`},
 		{public, `/stalled?flow_status=%22%3E%3Cscript%3Ealert(1)%3C/script%3E%0A%20%20javascript:alert(1)`, 403, "./", port,
 			`<a href="http://localhost:20202/stalled?flow_status=%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E%0A&#43;&#43;javascript%3Aalert%281%29">`},

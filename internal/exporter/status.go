@@ -71,7 +71,7 @@ func (e *Exporter) servePage(access access) http.HandlerFunc {
 func (e *Exporter) sees() (health, numbers) {
 	h, n := e.health(), readNumbers(e.registry)
 	if h.State == "Blind" {
-		for _, name := range []string{"last_advance_timestamp_seconds", "entered_since_advance_customers", "missed_advances", "missed_signups"} {
+		for _, name := range []string{"last_advance_timestamp_seconds", "entered_since_advance_customers", "entered_since_advance_limit", "missed_advances", "missed_advances_limit", "missed_signups"} {
 			delete(n.families, "yativo_card_"+name)
 		}
 	}

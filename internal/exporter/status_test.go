@@ -205,6 +205,35 @@ func TestWhoNeedsSomebodyStandsOut(t *testing.T) {
 	}
 }
 
+// A page that tells of somebody who is stuck does not say OK of itself.
+func TestStuckIsNotOK(t *testing.T) {
+	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
+	stuck := statusRow{Status: "kyc_initiated", Waits: true, Needs: cause{"9 entered", "yativocardkycstalled"}}
+	for _, c := range []struct {
+		state string
+		rows  []statusRow
+		want  string
+	}{
+		{"OK", []statusRow{{Status: "otp_requested"}}, "OK"},
+		{"OK", []statusRow{{Status: "otp_requested"}, stuck}, "Stuck"},
+		{"Degraded", []statusRow{stuck}, "Degraded"},
+		{"Blind", nil, "Blind"},
+	} {
+		w := httptest.NewRecorder()
+		e.render(w, http.StatusOK, "status", statusPage{Health: health{State: c.state}, Rows: c.rows})
+		page := w.Body.String()
+		for _, want := range []string{"<title>" + c.want + " –", `<section class="banner ` + c.want + `">`, "<strong>" + c.want + "</strong>"} {
+			if strings.Count(page, want) != 1 {
+				t.Errorf("%s with %v lacks %s: %s", c.state, c.rows, want, page)
+			}
+		}
+		told := `kyc_initiated: 9 entered.</span> <a href="runbook#yativocardkycstalled">What to do</a> <a href="stalled?flow_status=kyc_initiated">Who they are</a>`
+		if got, want := strings.Count(page, told), len(c.rows)/max(1, len(c.rows)); c.want == "OK" && got != 0 || c.want != "OK" && got != want {
+			t.Errorf("%s with %v tells %d times what is stuck", c.state, c.rows, got)
+		}
+	}
+}
+
 // Totals are money, so that they are shown to those who may see the list.
 func TestTotalsAreForThoseWhoMaySeeTheList(t *testing.T) {
 	for listen, want := range map[string]bool{":10101": false, "127.0.0.1:10101": true} {

@@ -108,7 +108,7 @@ func (s *stack) start(ctx context.Context, scenario string, speed float64) error
 Scenario %s. The rules run %d times as fast as in production.
   exporter       http://%s/
   who is stalled http://%s/stalled
-  Prometheus     http://%s/api/v1/rules (JSON: this Prometheus is built without its pages, so that links to them lead nowhere)
+  Prometheus     http://%s/api/v1/rules (JSON: this Prometheus is built without its pages; "Source" in Alertmanager leads to the exporter's)
   Alertmanager   http://%s/
 There is no Grafana here; deploy/compose.yaml has it, and Prometheus' pages.
 What they log is in %s. Pages and tickets are printed here; stop with Ctrl-C.
@@ -128,7 +128,8 @@ What they log is in %s. Pages and tickets are printed here; stop with Ctrl-C.
 	}
 	return s.run("prometheus", nil, nil, programs["prometheus"],
 		"--config.file="+filepath.Join(s.folder, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(s.folder, "prometheus-data"),
-		"--web.listen-address="+a.prometheus)
+		// Whatever Prometheus adds to the address of its pages stands behind the #.
+		"--web.listen-address="+a.prometheus, "--web.external-url=http://"+a.exporter+"/#source")
 }
 
 // run starts a program. What it prints goes to stdout, or, if that is nil, to
