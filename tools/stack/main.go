@@ -128,8 +128,8 @@ What they log is in %s. Pages and tickets are printed here; stop with Ctrl-C.
 	}
 	return s.run("prometheus", nil, nil, programs["prometheus"],
 		"--config.file="+filepath.Join(s.folder, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(s.folder, "prometheus-data"),
-		// Whatever Prometheus adds to the address of its pages stands behind the #.
-		"--web.listen-address="+a.prometheus, "--web.external-url=http://"+a.exporter+"/#source")
+		// What Prometheus adds to the address of its pages becomes a parameter.
+		"--web.listen-address="+a.prometheus, "--web.external-url=http://"+a.exporter+"/?source=")
 }
 
 // run starts a program. What it prints goes to stdout, or, if that is nil, to
