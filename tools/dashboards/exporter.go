@@ -76,6 +76,7 @@ func ageOverTime() cog.Builder[dashboard.Panel] {
 func failures() cog.Builder[dashboard.Panel] {
 	return stacked(graph(about{"Failed refreshes by reason", "Refreshes that failed, or went without the balances that were due. auth and forbidden want a person: run the check command and put a valid key in place. The others mend themselves; if they go on: read the exporter's log for the reason.", 12, 8}, "none",
 		over("sum by (reason) (increase("+of("yativo_exporter_refresh_failures_total")+"[$__rate_interval])) > 0", "{{reason}}"))).
+		Decimals(0).
 		NoValue("No failure in this time range").
 		Overrides(painted([]paint{
 			{"auth", bad},
@@ -135,6 +136,7 @@ func throttled() cog.Builder[dashboard.Panel] {
 func retries() cog.Builder[dashboard.Panel] {
 	return stacked(graph(about{"Repeated requests by reason", "Requests that were sent once more, by what had gone wrong. A few are normal; if they go on: the API is unwell, though refreshes may still succeed.", 12, 8}, "none",
 		over("sum by (reason) (increase("+of("yativo_api_retries_total")+"[$__rate_interval])) > 0", "{{reason}}"))).
+		Decimals(0).
 		NoValue("No repeat in this time range").
 		Overrides(painted([]paint{
 			{"auth", bad}, {"rate_limited", watchLine}, {"timeout", third}, {"network", fourth}, {"server", neutral},
