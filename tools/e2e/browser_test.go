@@ -170,6 +170,7 @@ func TestWayOfAPage(t *testing.T) {
 
 	for _, path := range []string{"/", "/stalled", "/runbook"} {
 		b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": true}, nil)
+		b.call("Emulation.setEmulatedMedia", map[string]any{"media": "screen"}, nil)
 		b.open(root + path)
 		if got := b.evaluate("document.documentElement.scrollWidth"); got != 375.0 {
 			t.Errorf("%s is %v pixels wide on a phone of 375", path, got)
@@ -181,6 +182,16 @@ func TestWayOfAPage(t *testing.T) {
 		}
 		if len(backgrounds) != 2 {
 			t.Errorf("%s is the same in light and dark: %v", path, backgrounds)
+		}
+		for _, view := range []struct {
+			media string
+			width int
+		}{{"screen", 375}, {"screen", 870}, {"screen", 1280}, {"print", 718}} { // the last is A4's
+			b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": view.width, "height": 800, "deviceScaleFactor": 1, "mobile": false}, nil)
+			b.call("Emulation.setEmulatedMedia", map[string]any{"media": view.media}, nil)
+			if cut := b.evaluate("[...document.querySelectorAll('section')].filter(s => s.scrollWidth > s.clientWidth).map(s => s.innerText).join()"); cut != "" {
+				t.Errorf("%s is cut off on a %s of %d pixels: %v", path, view.media, view.width, cut)
+			}
 		}
 	}
 }
