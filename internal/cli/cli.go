@@ -38,7 +38,10 @@ type command struct {
 // commands lists the commands in the order of --help.
 func commands() []command {
 	return []command{
-		{name: "serve", run: serve, summary: "export (the default): refresh in the background, serve /metrics"},
+		{
+			name: "serve", run: serve, summary: "export (the default): refresh in the background, serve /metrics",
+			flags: "--web.listen-address ADDRESS  --web.config.file FILE  --log.level LEVEL  --log.format FORMAT",
+		},
 		{
 			name: "demo", run: demo, summary: "an embedded sandbox of the API and the exporter against it; needs no configuration",
 			flags: "-customers N  -scenario healthy|kyc-stall|safe-stall|outage|rate-limit  -speed X",
