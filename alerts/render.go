@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"yativo-card-exporter/internal/rhythm"
 )
 
 //go:embed rules.yml.tmpl alertmanager.yml templates runbook.md
@@ -109,8 +111,9 @@ func Render(p Params) ([]byte, error) {
 	var rules bytes.Buffer
 	err = t.Execute(&rules, struct {
 		Params
+		LossCustomers, LossDeviations, MinPassingShare                  float64
 		DashboardURL, MoreLabels, JobMatcher, OrAbsentJobs, SilenceText string
-	}{p, strings.TrimSuffix(p.DashboardURL, "/"), moreLabels(p.Labels), jobMatcher(p.Jobs), orAbsentJobs(p.Jobs), model.Duration(p.SilenceWithoutRhythm).String()})
+	}{p, rhythm.LossCustomers, rhythm.LossDeviations, rhythm.MinPassingShare, strings.TrimSuffix(p.DashboardURL, "/"), moreLabels(p.Labels), jobMatcher(p.Jobs), orAbsentJobs(p.Jobs), model.Duration(p.SilenceWithoutRhythm).String()})
 	if err != nil {
 		return nil, fmt.Errorf("render the embedded rules: %w", err)
 	}

@@ -44,7 +44,7 @@ func newMetrics(registerer prometheus.Registerer, thresholds Thresholds) *metric
 	m := &metrics{
 		lastAdvance: gauge("yativo_card_last_advance_timestamp_seconds",
 			"Unix time of the walk that last saw a customer cross from this status, or an earlier one, to a later one; "+
-				"the start of tracking until then. Kept across restarts.", "flow_status"),
+				"the start of tracking until then."+few+" Kept across restarts.", "flow_status"),
 		trackingSince: gauge("yativo_card_tracking_since_timestamp_seconds",
 			"Unix time at which the observation of customers began. Kept across restarts."),
 		tracked: gauge("yativo_exporter_tracked_customers",

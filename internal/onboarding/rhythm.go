@@ -30,6 +30,7 @@ const fastShare = 10
 // status.
 type findings struct {
 	advances      [numWaiting]int     // customers who went past the status
+	advanced      [numWaiting]bool    // whether those end the silence
 	entries       [numWaiting]int     // customers who entered it, and were seen there
 	unseen        [numWaiting]int     // customers who entered and passed it between two walks
 	cohortWaiting [numWaiting]int     // customers of the cohort who wait
@@ -131,11 +132,11 @@ func (r *rhythms) clocks() (clocks [numWaiting]rhythm.Clock) {
 func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
 	// What a frozen list hid is no silence.
 	thawed := f.changed && r.Changes.Exceeds(evidenceChanges())
-	observe := func(s *rhythm.Silence, events int, confirmed bool) {
+	observe := func(s *rhythm.Silence, events int, confirmed bool) (over bool) {
 		if watched {
-			s.Observe(rhythm.Watch{From: lastWalk, To: now}, events)
+			over = s.Observe(rhythm.Watch{From: lastWalk, To: now}, events)
 		} else {
-			s.ObserveBlind(events)
+			over = s.ObserveBlind(events)
 		}
 		switch {
 		case thawed:
@@ -143,19 +144,23 @@ func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
 		case confirmed:
 			s.Confirm()
 		}
+		return over
 	}
 	changes := 0
 	if f.changed {
 		changes = 1
 	}
 	for i := range numWaiting {
-		r.Advances[i].Enter(f.entries[i] + f.unseen[i])
+		r.Advances[i].Enter(float64(f.entries[i] + f.unseen[i]))
 		r.Advances[i].Passed(f.unseen[i], 0)
 		if watched {
 			r.Cohorts[i].Enter(now, f.unseen[i])
 		}
-		observe(&r.Advances[i], f.advances[i], f.changed)
+		f.advanced[i] = observe(&r.Advances[i], f.advances[i], f.changed)
 		r.Cohorts[i].SetWaiting(f.cohortWaiting[i], now-lastWalk)
+	}
+	if watched {
+		r.SignUps.EnterUsual(now - lastWalk)
 	}
 	observe(&r.SignUps, f.signUps, f.changed)
 	observe(&r.Changes, changes, true)
@@ -165,11 +170,16 @@ func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
 func (r *rhythms) judge(f *findings) {
 	for i := range r.Advances {
 		a := &r.Advances[i]
-		a.Stalled = a.Stalled || a.Exceeds(evidencePastStep()) &&
-			float64(f.enteredSince[i]) >= a.EnteredLimit(f.enteredSince[i], f.surprise[i])
+		if a.Exceeds(evidencePastStep()) && float64(f.enteredSince[i]) >= a.EnteredLimit(f.enteredSince[i], f.surprise[i]) {
+			a.Stall()
+		}
 	}
-	r.SignUps.Stalled = r.SignUps.Stalled || r.SignUps.Exceeds(evidenceSignUps())
-	r.Changes.Stalled = r.Changes.Stalled || r.Changes.Exceeds(evidenceChanges())
+	if r.SignUps.Exceeds(evidenceSignUps()) {
+		r.SignUps.Stall()
+	}
+	if r.Changes.Exceeds(evidenceChanges()) {
+		r.Changes.Stall()
+	}
 }
 
 // How sure a silence has to be. A list that has not changed says little of a

@@ -6,6 +6,9 @@ import (
 	"yativo-card-exporter/internal/rhythm"
 )
 
+// few is said of each metric that a stall goes on in while a few slip through.
+const few = " A few who pass during a stall are no advance: a quarter of the usual is."
+
 // rhythmMetrics show what was learned of the program's usual hours. A value that
 // is not known well enough is not shown.
 type rhythmMetrics struct {
@@ -24,11 +27,11 @@ func newRhythmMetrics(gauge func(name, help string, labels ...string) *prometheu
 	)
 	return rhythmMetrics{
 		missedAdvances: gauge("yativo_card_missed_advances",
-			"How long nobody has advanced past this status."+missed, "flow_status"),
+			"How long nobody has advanced past this status."+few+missed, "flow_status"),
 		missedAdvancesLimit: gauge("yativo_card_missed_advances_limit",
 			"The number of yativo_card_missed_advances"+limit, "flow_status"),
 		enteredSince: gauge("yativo_card_entered_since_advance_customers",
-			"Customers who entered this status after the last advance past it and are still there, however long.", "flow_status"),
+			"Customers who entered this status after the last advance past it and are still there, however long."+few, "flow_status"),
 		enteredSinceLimit: gauge("yativo_card_entered_since_advance_limit",
 			"The number of yativo_card_entered_since_advance_customers, from which on chance does not explain it, by the share that usually drops out and the time that each had. +Inf while none had any.", "flow_status"),
 		missedSignUps: gauge("yativo_card_missed_signups",

@@ -157,7 +157,7 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 	w.findings.countFast()
 	t.rhythms.learn(&w.findings, t.history.lastWalk, now, !w.afterGap)
 	for _, s := range WaitingStatuses() {
-		if w.findings.advances[index(s)] > 0 {
+		if w.findings.advanced[index(s)] {
 			t.history.advanced[s] = max(t.history.advanced[s], now)
 			w.findings.enteredSince[index(s)], w.findings.surprise[index(s)] = 0, 0
 		}

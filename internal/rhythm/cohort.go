@@ -95,16 +95,24 @@ func (c *Cohort) Usual() (customers float64, known bool) {
 	return min(share, 1) * float64(c.Customers()), true
 }
 
-// Lossy reports whether clearly more wait than usual: three, and three standard
-// deviations of chance. The shipped rules say the same in PromQL.
+// What is clearly more than usual, here and in the shipped rules.
+const (
+	LossCustomers  = 3 // more wait than usual
+	LossDeviations = 3 // standard deviations of chance beyond that
+	// MinPassingShare is the least share that counts as passing: where nearly all
+	// usually wait, a few who pass later than usual are no loss.
+	MinPassingShare = 0.15
+)
+
+// Lossy reports whether clearly more wait than usual.
 func (c *Cohort) Lossy() bool {
 	usual, known := c.Usual()
 	customers := float64(c.Customers())
 	if !known || customers == 0 {
 		return false
 	}
-	deviation := math.Sqrt(usual * max(1-usual/customers, 0.15) * 4 / 3)
-	return float64(c.Waiting) >= 3+usual+3*deviation
+	deviation := math.Sqrt(usual * max(1-usual/customers, MinPassingShare) * 4 / 3)
+	return float64(c.Waiting) >= LossCustomers+usual+LossDeviations*deviation
 }
 
 // learn adds the cohort of the hour that ends. One that loses people is not

@@ -20,8 +20,8 @@ type Silence struct {
 	Quiet float32
 	// Missed is how many usual hours have passed since the last event.
 	Missed float32
-	// Stalled says that the silence was told as no chance. It ends with the next
-	// event.
+	// Stalled says that the silence was told as no chance. It ends once the event
+	// happens to backShare of those to whom it usually does.
 	Stalled bool
 	// Pending are usual hours that count once the list is seen to change.
 	Pending float32
@@ -32,6 +32,8 @@ type Silence struct {
 	// EnteredSince counts those who came since the last event. They are added to
 	// Entered with the next one, so that a stall does not look like drop-outs.
 	EnteredSince float32
+	// RecentEvents and RecentEntered are the same two, fading within hours.
+	RecentEvents, RecentEntered float32
 	// Waits are fading counts of those of them for whom the event happened, by the
 	// usual hours that they had waited: the first below waitBound(0), and so on.
 	Waits [numWaits]float32
@@ -51,14 +53,25 @@ type Evidence struct {
 // together: a batch is one event, however many pass in it.
 const secondsApart = 900
 
-// Observe takes in a watched time in which the event happened so often.
-func (s *Silence) Observe(w Watch, events int) {
+const (
+	// backShare is the share of the usual events with which a stall is over: a few
+	// who slip through are no cure.
+	backShare = 0.25
+	// recentHours is in how many hours what is recent fades.
+	recentHours = 4
+)
+
+// Observe takes in a watched time in which the event happened so often, and
+// reports whether that ends the silence.
+func (s *Silence) Observe(w Watch, events int) (over bool) {
 	if w.To <= w.From {
-		s.reset(events)
-		return
+		return s.ObserveBlind(events)
 	}
 	s.Events += float32(events)
 	whole := float64(w.To - w.From)
+	fade := float32(math.Exp(-whole / (recentHours * secondsPerHour)))
+	s.RecentEvents, s.RecentEntered = s.RecentEvents*fade, s.RecentEntered*fade
+	over = s.ObserveBlind(events)
 	apart := min(float64(events), 1+whole/secondsApart)
 	for at := w.From; at < w.To; {
 		hour := hourOf(at)
@@ -68,24 +81,35 @@ func (s *Silence) Observe(w Watch, events int) {
 		s.Watched += float32(piece)
 		if events > 0 {
 			s.Quiet *= float32(math.Pow(1-piece/whole, apart))
-		} else {
+		}
+		if !over {
 			s.Pending += s.Usual[slot(hour)] * float32(piece/secondsPerHour)
 		}
 		at = end
 	}
-	s.reset(events)
+	return over
 }
 
 // ObserveBlind takes in a time that was not watched, after which events were
-// found: it teaches nothing, and ends the silence if there are any.
-func (s *Silence) ObserveBlind(events int) {
-	s.reset(events)
+// found: it teaches nothing. It reports whether they end the silence.
+func (s *Silence) ObserveBlind(events int) (over bool) {
+	s.RecentEvents += float32(events)
+	if events == 0 || s.Stalled && s.RecentEvents < backShare*s.usualShare()*s.RecentEntered {
+		return false
+	}
+	s.Entered += s.EnteredSince
+	s.Missed, s.Pending, s.EnteredSince, s.Stalled = 0, 0, 0, false
+	return true
 }
 
-func (s *Silence) reset(events int) {
-	if events > 0 {
-		s.Entered += s.EnteredSince
-		s.Missed, s.Pending, s.EnteredSince, s.Stalled = 0, 0, 0, false
+// usualShare is for how many of the customers the event usually happens.
+func (s *Silence) usualShare() float32 { return min(1, s.Events/max(1, s.Entered)) }
+
+// Stall notes that the silence is told as no chance. What was recent before it does
+// not end it.
+func (s *Silence) Stall() {
+	if !s.Stalled {
+		s.Stalled, s.RecentEvents = true, 0
 	}
 }
 
@@ -93,7 +117,16 @@ func (s *Silence) reset(events int) {
 func (s *Silence) Exceeds(e Evidence) bool { return s.Known() && float64(s.Missed) >= s.Limit(e) }
 
 // Enter counts customers for whom the event can now happen.
-func (s *Silence) Enter(customers int) { s.EnteredSince += float32(customers) }
+func (s *Silence) Enter(customers float64) {
+	s.EnteredSince += float32(customers)
+	s.RecentEntered += float32(customers)
+}
+
+// EnterUsual is Enter where nobody is seen to come before the event: as if as many
+// had come in that time as there usually are events.
+func (s *Silence) EnterUsual(seconds uint32) {
+	s.Enter(s.eventsPerWeek() / HoursPerWeek * float64(seconds) / secondsPerHour)
+}
 
 // Confirm counts the pending hours: the list has changed since, so that the
 // program is alive and what the API lists is not frozen.
@@ -111,7 +144,7 @@ func (s *Silence) enter(hour uint32) {
 		s.learn(slot(s.Hour), 1-s.Quiet)
 	}
 	s.Hour, s.Watched, s.Quiet = hour, 0, 1
-	if s.Stalled {
+	if s.teachesNothing() {
 		return
 	}
 	const fade = 1 - 1.0/(memoryWeeks*HoursPerWeek)
@@ -121,10 +154,13 @@ func (s *Silence) enter(hour uint32) {
 	}
 }
 
-// learn moves the usual share of an hour of the week toward what was seen. Quiet
-// hours of a stall teach nothing: they are not usual.
+// teachesNothing reports whether the hours under way are those of a stall in which
+// nothing at all happens. One in which a little does may be how it is from now on.
+func (s *Silence) teachesNothing() bool { return s.Stalled && s.RecentEvents < 1 }
+
+// learn moves the usual share of an hour of the week toward what was seen.
 func (s *Silence) learn(slot int, happened float32) {
-	if happened < 0.5 && s.Stalled {
+	if happened < 0.5 && s.teachesNothing() {
 		return
 	}
 	s.Weeks[slot] = min(s.Weeks[slot]+1, memoryWeeks)

@@ -181,7 +181,7 @@ func TestEnteredLimitFollowsTheDropOuts(t *testing.T) {
 	for _, customersPerEvent := range []int{1, 2, 3} {
 		p := newProgram(always)
 		for range 4 * week / hour {
-			p.Enter(customersPerEvent)
+			p.Enter(float64(customersPerEvent))
 			p.Passed(1, 0)
 			p.Observe(rhythm.Watch{From: p.now, To: p.now + hour}, 1)
 			p.now += hour

@@ -55,13 +55,69 @@ func TestAStallForgetsNothing(t *testing.T) {
 	p := newProgram(always)
 	p.run(4*week, true)
 	usual, waits := p.Usual, p.Waits
-	p.Stalled = true
+	p.Stall()
 	p.run(3*week, false)
 	if p.Usual != usual || p.Waits != waits {
 		t.Error("a stall has changed what is usual")
 	}
-	p.run(10*minute, true)
-	if p.Stalled {
-		t.Error("stalled after an event")
+}
+
+// A few who slip through do not end a stall, and a quarter of the usual does.
+func TestAStallEndsWithAQuarterOfTheUsual(t *testing.T) {
+	for _, one := range []struct {
+		program   string
+		walks     int // from one who passes to the next; usually one passes in each
+		wantsOver bool
+	}{{"one in twenty passes", 20, false}, {"one in two passes", 2, true}} {
+		p := newProgram(always)
+		p.run(4*week, true)
+		p.run(6*hour, false)
+		p.Stall()
+		over := false
+		for walk := range 5 * day / (10 * minute) {
+			p.run(10*minute, walk%one.walks == one.walks-1)
+			over = over || !p.Stalled
+		}
+		if over != one.wantsOver {
+			t.Errorf("%s: over %v", one.program, over)
+		}
+	}
+}
+
+// Where nobody is seen to come, as before the sign-up, the usual number stands for
+// those. A program that has shrunk for good is told of for some weeks.
+func TestAPauseIsToldOnceAndEndsWithTheNewUsual(t *testing.T) {
+	p := newProgram(always)
+	pace := func(days, walksApart int) (ends int) {
+		for walk := range days * day / (10 * minute) {
+			events := 0
+			if walk%walksApart == 0 {
+				events = 1
+			}
+			p.EnterUsual(p.step)
+			told := p.Stalled
+			p.Observe(rhythm.Watch{From: p.now, To: p.now + p.step}, events)
+			p.Confirm()
+			p.now += p.step
+			if p.Exceeds(rhythm.Evidence{Nats: 7, MinHours: 4}) {
+				p.Stall()
+			}
+			if told && !p.Stalled {
+				ends++
+			}
+		}
+		return ends
+	}
+	pace(28, 1)
+	if ends := pace(14, 30); ends != 0 || !p.Stalled {
+		t.Errorf("at a thirtieth of the usual the silence ended %d times", ends)
+	}
+	if pace(90, 30); p.Stalled {
+		t.Error("after three months at a thirtieth that is still no usual pace")
+	}
+	pace(28, 1)
+	pace(1, 10000)
+	if ends := pace(1, 1); ends != 1 {
+		t.Errorf("ended %d times with the usual pace, want once", ends)
 	}
 }
