@@ -175,8 +175,10 @@ func TestRefusalsLeadABrowserOn(t *testing.T) {
 	}{
 		{public, "/stalled", 403, "./", port, `<pre class="id">` + port + `</pre>`},
 		{public, "/stalled?flow_status=kyc_initiated", 403, "./", "open\n\n  http://localhost:20202/stalled?flow_status=kyc_initiated\n", `<a href="http://localhost:20202/stalled?flow_status=kyc_initiated">`},
-		{public, `/stalled?flow_status=%22%3E%3Cscript%3Ealert(1)%3C/script%3E%0A%20%20javascript:alert(1)`, 403, "./", port,
-			`<a href="http://localhost:20202/stalled?flow_status=%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E%0A&#43;&#43;javascript%3Aalert%281%29">`},
+		{
+			public, `/stalled?flow_status=%22%3E%3Cscript%3Ealert(1)%3C/script%3E%0A%20%20javascript:alert(1)`, 403, "./", port,
+			`<a href="http://localhost:20202/stalled?flow_status=%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E%0A&#43;&#43;javascript%3Aalert%281%29">`,
+		},
 		{local, "/stalled?flow_status=%3Cscript%3E", 400, "./", "flow_status must be one of [otp_requested ", "<p>flow_status must be one of [otp_requested "},
 		{local, "/stalled", 503, "./", "fresh enough. The first refresh is under way.", "<p>There is no snapshot that is fresh enough. The first refresh"},
 		{local, "/-/ready", 503, "./../", "no first snapshot yet. The first refresh is under way.", "<p>There is no first snapshot yet."},
