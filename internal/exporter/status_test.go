@@ -228,7 +228,7 @@ func TestStuckIsNotOK(t *testing.T) {
 			}
 		}
 		told := `kyc_initiated: 9 entered.</span> <a href="runbook#yativocardkycstalled">What to do</a> · <a href="stalled?flow_status=kyc_initiated">Who they are</a>`
-		if got, want := strings.Count(page, told), len(c.rows)/max(1, len(c.rows)); c.want == "OK" && got != 0 || c.want != "OK" && got != want {
+		if got, want := strings.Count(page, told), min(1, len(c.rows)); c.want == "OK" && got != 0 || c.want != "OK" && got != want {
 			t.Errorf("%s with %v tells %d times what is stuck", c.state, c.rows, got)
 		}
 	}

@@ -32,7 +32,8 @@ type Silence struct {
 	// EnteredSince counts those who came since the last event. They are added to
 	// Entered with the next one, so that a stall does not look like drop-outs.
 	EnteredSince float32
-	// RecentEvents and RecentEntered are the same two, fading within hours.
+	// RecentEvents and RecentEntered count events and those who came, fading within
+	// hours. RecentEvents begins anew with a stall.
 	RecentEvents, RecentEntered float32
 	// Waits are fading counts of those of them for whom the event happened, by the
 	// usual hours that they had waited: the first below waitBound(0), and so on.
@@ -71,7 +72,7 @@ func (s *Silence) Observe(w Watch, events int) (over bool) {
 	whole := float64(w.To - w.From)
 	fade := float32(math.Exp(-whole / (recentHours * secondsPerHour)))
 	s.RecentEvents, s.RecentEntered = s.RecentEvents*fade, s.RecentEntered*fade
-	over = s.ObserveBlind(events)
+	over = s.isOver(events)
 	apart := min(float64(events), 1+whole/secondsApart)
 	for at := w.From; at < w.To; {
 		hour := hourOf(at)
@@ -87,19 +88,29 @@ func (s *Silence) Observe(w Watch, events int) (over bool) {
 		}
 		at = end
 	}
+	s.take(events, over) // after the hours of the silence are judged as such
 	return over
 }
 
 // ObserveBlind takes in a time that was not watched, after which events were
 // found: it teaches nothing. It reports whether they end the silence.
 func (s *Silence) ObserveBlind(events int) (over bool) {
+	over = s.isOver(events)
+	s.take(events, over)
+	return over
+}
+
+// isOver reports whether so many events end the silence.
+func (s *Silence) isOver(events int) bool {
+	return events > 0 && (!s.Stalled || s.RecentEvents+float32(events) >= backShare*s.usualShare()*s.RecentEntered)
+}
+
+func (s *Silence) take(events int, over bool) {
 	s.RecentEvents += float32(events)
-	if events == 0 || s.Stalled && s.RecentEvents < backShare*s.usualShare()*s.RecentEntered {
-		return false
+	if over {
+		s.Entered += s.EnteredSince
+		s.Missed, s.Pending, s.EnteredSince, s.Stalled = 0, 0, 0, false
 	}
-	s.Entered += s.EnteredSince
-	s.Missed, s.Pending, s.EnteredSince, s.Stalled = 0, 0, 0, false
-	return true
 }
 
 // usualShare is for how many of the customers the event usually happens.
@@ -155,8 +166,9 @@ func (s *Silence) enter(hour uint32) {
 }
 
 // teachesNothing reports whether the hours under way are those of a stall in which
-// nothing at all happens. One in which a little does may be how it is from now on.
-func (s *Silence) teachesNothing() bool { return s.Stalled && s.RecentEvents < 1 }
+// nothing happens, for five hours of late. One in which a little does may be how it
+// is from now on.
+func (s *Silence) teachesNothing() bool { return s.Stalled && s.RecentEvents < 0.25 }
 
 // learn moves the usual share of an hour of the week toward what was seen.
 func (s *Silence) learn(slot int, happened float32) {

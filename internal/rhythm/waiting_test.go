@@ -62,6 +62,23 @@ func TestAStallForgetsNothing(t *testing.T) {
 	}
 }
 
+// The walk that ends a stall does not teach that the hour before it, which was one
+// of the stall, is usually quiet.
+func TestTheEndOfAStallDoesNotTeachItsLastHour(t *testing.T) {
+	p := newProgram(always)
+	p.run(4*week, true)
+	p.Stall()
+	p.run(8*hour, false)
+	usual := p.Usual
+	p.Observe(rhythm.Watch{From: p.now, To: p.now + 10*minute}, 100)
+	if p.Stalled {
+		t.Fatal("still stalled")
+	}
+	if p.Usual != usual {
+		t.Error("an hour of the stall has changed what is usual")
+	}
+}
+
 // A few who slip through do not end a stall, and a quarter of the usual does.
 func TestAStallEndsWithAQuarterOfTheUsual(t *testing.T) {
 	for _, one := range []struct {
