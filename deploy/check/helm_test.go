@@ -10,8 +10,6 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/lint"
-	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 )
 
@@ -58,12 +56,8 @@ func TestChartMakesTheObjectsOfTheManifests(t *testing.T) {
 			"networkPolicy":  object{"enabled": true},
 		},
 	} {
-		resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
-		if err != nil {
-			t.Fatal(err)
-		}
 		want := map[string]object{}
-		for _, r := range resources.Resources() {
+		for _, r := range kustomized(t, folder) {
 			if slices.Contains([]string{"PrometheusRule", "ConfigMap"}, r.GetKind()) {
 				continue
 			}

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 )
@@ -33,13 +34,19 @@ type cluster struct {
 	dashboards []corev1.ConfigMap
 }
 
-func build(t *testing.T, folder string) (c cluster) {
+// kustomized are the objects that kustomize makes of a folder.
+func kustomized(t *testing.T, folder string) []*resource.Resource {
 	t.Helper()
 	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range resources.Resources() {
+	return resources.Resources()
+}
+
+func build(t *testing.T, folder string) (c cluster) {
+	t.Helper()
+	for _, r := range kustomized(t, folder) {
 		var into any
 		switch r.GetKind() {
 		case "Deployment":

@@ -89,15 +89,7 @@ func commands(t *testing.T, document string) []string {
 // notRun are the programs in the table of CONTRIBUTING.md.
 func notRun(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile("../../CONTRIBUTING.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, found := strings.Cut(string(text), "\n| command | why not | what is tested |\n")
-	if !found {
-		t.Fatal("CONTRIBUTING.md has no table of the commands that no test runs")
-	}
-	table, _, _ = strings.Cut(table, "\n\n")
+	table := tableOf(t, "CONTRIBUTING.md", "| command | why not | what is tested |\n")
 	var programs []string
 	for _, match := range regexp.MustCompile("`([^` ]+) …`").FindAllStringSubmatch(table, -1) {
 		programs = append(programs, match[1])

@@ -48,15 +48,7 @@ func TestRoomsImportNoHigherRoom(t *testing.T) {
 // shownRooms reads the table of docs/architecture.md.
 func shownRooms(t *testing.T) []room {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/architecture.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, found := strings.Cut(string(text), "\n| Room | What it knows | Imports |\n|---|---|---|\n")
-	if !found {
-		t.Fatal("docs/architecture.md has no table of rooms")
-	}
-	table, _, _ = strings.Cut(table, "\n\n")
+	table := tableOf(t, "docs/architecture.md", "| Room | What it knows | Imports |\n|---|---|---|\n")
 	quoted := regexp.MustCompile("`([^`]+)`")
 	var rooms []room
 	for line := range strings.Lines(table) {
@@ -68,6 +60,21 @@ func shownRooms(t *testing.T) []room {
 		rooms = append(rooms, r)
 	}
 	return rooms
+}
+
+// tableOf is what follows the head of a table in a document.
+func tableOf(t *testing.T, document, head string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../" + document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "\n"+head)
+	if !found {
+		t.Fatalf("%s has no table %q", document, head)
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	return table
 }
 
 // builtRooms reads the imports of the source, tests and tools left out.
