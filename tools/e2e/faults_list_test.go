@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"time"
 
@@ -84,7 +84,8 @@ func listFaults() []row {
 // signUps has somebody sign up when the third page of each ten has been read and
 // the second has not, or, where that one is waited for, before both.
 func signUps(_ *testing.T, s *scene) (end func()) {
-	var born atomic.Int64
+	var lock sync.Mutex
+	born, over := 0, false
 	read := make(chan struct{}, 1)
 	remove := s.api.InjectFault(sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		switch page := r.URL.Query().Get("page"); page[len(page)-1] {
@@ -98,7 +99,12 @@ func signUps(_ *testing.T, s *scene) (end func()) {
 			case <-read:
 			case <-time.After(300 * time.Millisecond):
 			}
-			s.api.Add(plain("born-" + strconv.FormatInt(born.Add(1), 10)))
+			lock.Lock()
+			if !over { // A request that waited here may outlast the fault.
+				born++
+				s.api.Add(plain("born-" + strconv.Itoa(born)))
+			}
+			lock.Unlock()
 		case '3':
 			defer func() {
 				select {
@@ -111,8 +117,11 @@ func signUps(_ *testing.T, s *scene) (end func()) {
 	}})
 	return func() {
 		remove()
-		for i := range born.Load() {
-			s.api.Remove("born-" + strconv.FormatInt(i+1, 10))
+		lock.Lock()
+		defer lock.Unlock()
+		over = true
+		for i := range born {
+			s.api.Remove("born-" + strconv.Itoa(i+1))
 		}
 	}
 }
