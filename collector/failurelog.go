@@ -34,7 +34,7 @@ func (l *failureLog) note(start time.Time, err error) (tell func()) {
 			return func() {}
 		}
 		return func() {
-			l.logger.Info(l.what+" recovered", "after_failures", past.inARow, "failed_for", now.Sub(past.since), "reasons", past.reasons) //nolint:sloglint // what is a constant
+			l.logger.Info(l.what+" recovered", "after_failures", past.inARow, "failed_for", now.Sub(past.since).Round(time.Second), "reasons", past.reasons) //nolint:sloglint // what is a constant
 		}
 	}
 	if l.inARow++; l.inARow == 1 {

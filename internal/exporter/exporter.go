@@ -59,7 +59,7 @@ func New(o Options) (e *Exporter, err error) {
 		return nil, err
 	}
 	if c.StateFile == "" {
-		o.Logger.Warn("EXPORTER_STATE_FILE is none: each restart forgets since when customers wait, and the rhythm by which KYC is paged.")
+		o.Logger.Warn("EXPORTER_STATE_FILE is none: each restart forgets since when customers wait, and the rhythm that the page on KYC needs")
 	}
 	e.tracker, err = onboarding.Open(onboarding.Options{
 		Thresholds:      c.Thresholds,
@@ -96,7 +96,7 @@ func (e *Exporter) Run(ctx context.Context, listeners []net.Listener) error {
 	logger.Info("starting", "version", e.options.Version, "api", c.BaseURL.Redacted(),
 		"refresh_interval", c.RefreshInterval, "balance_interval", c.BalanceInterval)
 	for _, warning := range c.Warnings {
-		logger.Warn("the environment may not do what is meant", "warning", warning)
+		logger.Warn("check the environment", "warning", warning)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -148,9 +148,9 @@ func (t *Tracker) load(path string) error {
 		if t.history.since != 0 {
 			consequence = "tracking goes on with the file before it, without the last walk"
 		}
-		t.log.Error("The state file is damaged. It was moved aside.", "consequence", consequence, "file", path, "kept", aside, "err", damage)
+		t.log.Error("the state file is damaged and was moved aside", "consequence", consequence, "file", path, "kept", aside, "err", damage)
 	} else if t.history.since == 0 {
-		t.log.Info("The state file holds no walk yet. Tracking starts with the first one.", "file", path)
+		t.log.Info("the state file holds no walk yet; tracking starts with the first one", "file", path)
 	}
 	if found == nil || damage != nil {
 		if err := t.store.save(&t.state, walkPatience); err != nil {
@@ -169,11 +169,11 @@ func (t *Tracker) save() {
 	if err != nil {
 		t.metrics.stateErrors.Inc()
 		if !t.failing {
-			t.log.Error("The state file cannot be written. Metrics go on from memory, and each walk tries again.",
+			t.log.Error("the state file cannot be written; metrics go on from memory, and each walk tries again",
 				"file", t.store.path, "err", err)
 		}
 	} else if t.failing {
-		t.log.Info("The state file is written again.", "file", t.store.path)
+		t.log.Info("the state file is written again", "file", t.store.path)
 	}
 	t.failing = err != nil
 }
