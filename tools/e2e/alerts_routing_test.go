@@ -59,6 +59,19 @@ func TestEveryAlertIsRouted(t *testing.T) {
 	}
 }
 
+// The test page of the README comes as a page does.
+func TestTestPageArrives(t *testing.T) {
+	t.Parallel()
+	a := startAlertmanager(t, "group_wait: 30s", "group_wait: 1s")
+	runTool(t, "amtool", "alert", "add", "YativoCardTest", "severity=critical", "--annotation=summary=Test", "--alertmanager.url="+a.url)
+	eventually(t, 30*time.Second, "the page arrives", func() error {
+		if titles, _ := a.messages.of("page"); !slices.Equal(titles, []string{"CRITICAL: Test"}) {
+			return fmt.Errorf("the pages are %q", titles)
+		}
+		return nil
+	})
+}
+
 // What follows from another alert is muted within its job, and nothing else is. A
 // running Alertmanager is shown every pair of alerts, each in a job of its own.
 func TestInhibitions(t *testing.T) {

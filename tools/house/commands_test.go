@@ -20,8 +20,9 @@ func runBy() map[string]string {
 		"yativo-card-exporter":                            "TestSignalsEndItCleanly",
 		"yativo-card-exporter alerts -o rules/":           "TestFolderHoldsTheWholePack",
 		"yativo-card-exporter dashboards -o dashboards/":  "TestFolderGetsAFileEach",
-		"yativo-card-exporter alerts -o pack":             "TestAlertmanagerConfigurationForCortex",
-		"{ … } > cortex.yml":                              "TestAlertmanagerConfigurationForCortex",
+		"amtool alert add YativoCardTest severity=critical --annotation=summary=Test --alertmanager.url=http://localhost:9093": "TestTestPageArrives",
+		"yativo-card-exporter alerts -o pack": "TestAlertmanagerConfigurationForCortex",
+		"{ … } > cortex.yml":                  "TestAlertmanagerConfigurationForCortex",
 		"yativo-card-exporter alerts -job yativo-card-retail,yativo-card-business > yativo-card.rules.yml": "TestReplicasCountOnce",
 	}
 }
