@@ -10,16 +10,22 @@ import (
 	"testing"
 )
 
-// runBy names for each command that the documents show in a block, without its
-// comment, the test that runs it, with other names of folders and jobs.
+// runBy names for each command that the documents show, without its comment, the
+// test that runs it, with other names of folders and jobs.
 func runBy() map[string]string {
 	return map[string]string{
 		"go run . demo": "TestNewcomerRunsTheDemo",
-		"export YATIVO_API_KEY=... YATIVO_API_SECRET=...": "TestCheckSaysWhatItFinds",
-		"yativo-card-exporter check":                      "TestCheckSaysWhatItFinds",
-		"yativo-card-exporter":                            "TestSignalsEndItCleanly",
-		"yativo-card-exporter alerts -o rules/":           "TestFolderHoldsTheWholePack",
-		"yativo-card-exporter dashboards -o dashboards/":  "TestFolderGetsAFileEach",
+		"export YATIVO_API_KEY=... YATIVO_API_SECRET=...":               "TestCheckSaysWhatItFinds",
+		"go run . demo -scenario kyc-stall":                             "TestDemoShowsAStall",
+		"go run . --help > internal/cli/testdata/help.txt":              "TestHelp",
+		"yativo-card-exporter --version":                                "TestVersion",
+		"yativo-card-exporter demo":                                     "TestDemoEndsCleanly",
+		"yativo-card-exporter alerts -help":                             "TestHelpExitsWithZeroAndUnwritableFolderWithOne",
+		"yativo-card-exporter alerts -o rules/ -prometheus-url ADDRESS": "TestWrittenRunbookRunsEachQuery",
+		"yativo-card-exporter check":                                    "TestCheckSaysWhatItFinds",
+		"yativo-card-exporter":                                          "TestSignalsEndItCleanly",
+		"yativo-card-exporter alerts -o rules/":                         "TestFolderHoldsTheWholePack",
+		"yativo-card-exporter dashboards -o dashboards/":                "TestFolderGetsAFileEach",
 		"amtool alert add YativoCardTest severity=critical --annotation=summary=Test --alertmanager.url=http://localhost:9093": "TestTestPageArrives",
 		"yativo-card-exporter alerts -o pack": "TestAlertmanagerConfigurationForCortex",
 		"{ … } > cortex.yml":                  "TestAlertmanagerConfigurationForCortex",
@@ -30,13 +36,20 @@ func runBy() map[string]string {
 // Every command of a document is run by a test, or CONTRIBUTING.md says why not.
 func TestEveryCommandIsRunOrListed(t *testing.T) {
 	known, excused := runBy(), notRun(t)
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
 	shown := map[string]bool{}
 	for _, document := range documents(t) {
 		for _, command := range commands(t, document) {
 			shown[command] = true
-			listed := slices.ContainsFunc(excused, func(program string) bool { return strings.HasPrefix(command, program+" ") })
+			listed := slices.ContainsFunc(excused, func(start string) bool { return strings.HasPrefix(command, start+" ") })
 			if known[command] == "" && !listed {
 				t.Errorf("%s shows %q: name the test that runs it in runBy, or why none does in CONTRIBUTING.md", document, command)
+			}
+			if words := strings.Fields(command); words[0] == "make" && !strings.Contains(string(makefile), "\n"+words[1]+":") {
+				t.Errorf("%s shows %q, and the Makefile has no such target", document, command)
 			}
 		}
 	}
@@ -65,7 +78,8 @@ func documents(t *testing.T) []string {
 	return files
 }
 
-// commands are those of the shell blocks of a document. A group in braces is one.
+// commands are those of the shell blocks of a document, where a group in braces is
+// one, and those within its sentences.
 func commands(t *testing.T, document string) []string {
 	t.Helper()
 	text, err := os.ReadFile(document)
@@ -84,15 +98,19 @@ func commands(t *testing.T, document string) []string {
 			}
 		}
 	}
+	inline := regexp.MustCompile("`((?:yativo-card-exporter|make|go|kubectl|docker|systemctl|curl)\\s[^`…]+)`")
+	for _, match := range inline.FindAllSubmatch(text, -1) {
+		found = append(found, strings.Join(strings.Fields(string(match[1])), " "))
+	}
 	return found
 }
 
-// notRun are the programs in the table of CONTRIBUTING.md.
+// notRun are the programs and commands in the table of CONTRIBUTING.md, by how they begin.
 func notRun(t *testing.T) []string {
 	t.Helper()
 	table := tableOf(t, "CONTRIBUTING.md", "| command | why not | what is tested |\n")
 	var programs []string
-	for _, match := range regexp.MustCompile("`([^` ]+) …`").FindAllStringSubmatch(table, -1) {
+	for _, match := range regexp.MustCompile("`([^`]+) …`").FindAllStringSubmatch(table, -1) {
 		programs = append(programs, match[1])
 	}
 	return programs
