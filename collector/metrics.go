@@ -52,15 +52,15 @@ func exporterFamilies() []family {
 		gauge("yativo_up", ofRefresh(func(p PastRefresh) float64 { return map[bool]float64{true: 1}[p.Up] }),
 			"Whether the latest refresh from the Yativo API succeeded: 1 or 0."),
 		gauge("yativo_exporter_snapshot_timestamp_seconds", ofCustomers(func(c *Customers) float64 { return unixSeconds(c.At) }),
-			"When the walk ended that the customers' series show, in Unix seconds."),
+			"Unix time at which the walk that the customers' series show ended."),
 		gauge("yativo_exporter_balance_timestamp_seconds", ofBalances(func(b *Balances) float64 { return unixSeconds(b.At) }),
-			"When the walk ended that the balances' series show, in Unix seconds."),
+			"Unix time at which the walk that the balances' series show ended."),
 		gauge("yativo_exporter_last_refresh_timestamp_seconds", ofRefresh(func(p PastRefresh) float64 { return unixSeconds(p.Start.Add(p.Duration)) }),
-			"When the latest refresh ended, whether it succeeded or not, in Unix seconds."),
+			"Unix time at which the latest refresh ended, whether it succeeded or not."),
 		gauge("yativo_exporter_refresh_duration_seconds", ofRefresh(func(p PastRefresh) float64 { return p.Duration.Seconds() }),
-			"How long the latest refresh took, waits for quota included."),
+			"How long the latest refresh took, including waits for quota."),
 		gauge("yativo_exporter_refresh_interval_seconds", func(r *Refresher, show show) { show(r.options.RefreshInterval.Seconds()) },
-			"Time from the beginning of one refresh to the next, as configured."),
+			"Time from the start of one refresh to the start of the next, as configured."),
 		gauge("yativo_exporter_staleness_limit_seconds", func(r *Refresher, show show) {
 			show(r.customersLimit().Seconds(), "customers")
 			if r.options.BalanceInterval > 0 { // balances that are never asked for are never stale either
@@ -68,25 +68,25 @@ func exporterFamilies() []family {
 			}
 		}, "Age past which the series of this part are no longer exported.", "part"),
 		counter("yativo_exporter_refreshes_total", func(r *Refresher, show show) { show(float64(r.refreshes)) },
-			"Refreshes from the Yativo API, failed ones included."),
+			"Refreshes from the Yativo API, including failed ones."),
 		counter("yativo_exporter_refresh_failures_total", func(r *Refresher, show show) {
 			for _, reason := range apiclient.Reasons() {
 				show(float64(r.failures[reason]), string(reason))
 			}
-		}, "Refreshes that failed, or that had to go without the balances that were due, by reason.", "reason"),
+		}, "Refreshes that failed, or that brought no balances although these were due, by reason.", "reason"),
 		gauge("yativo_exporter_upstream_customers", ofCustomers(func(c *Customers) float64 { return float64(c.Total) }),
-			"Card customers of the program by the API's own count."+cached),
+			"Card customers of the program, as counted by the API itself."+cached),
 		gauge("yativo_exporter_duplicate_rows", ofCustomers(func(c *Customers) float64 { return float64(c.Duplicates) }),
 			"Rows of the last walk that repeated a customer and were not counted."+cached),
 		gauge("yativo_exporter_missing_customers", ofCustomers(func(c *Customers) float64 { return float64(c.Missing) }),
-			"Customers that the series lack against the API's own count, since the list changed while it was read; negative if there are more."+cached),
+			"How many fewer customers the series show than the API counts, because the list changed while it was read; negative if they show more."+cached),
 		gauge("yativo_exporter_unknown_values", func(r *Refresher, show show) {
 			for field := range apiclient.NumFields {
 				if !r.customers.At.IsZero() {
 					show(float64(r.unknownValues[field]), field.String())
 				}
 			}
-		}, "Rows in which this field was missing, broken, or a value that this version does not know."+cached, "field"),
+		}, "Rows in which this field was missing or broken, or held a value that this version does not know."+cached, "field"),
 	}
 }
 
@@ -97,7 +97,7 @@ func customerFamilies() []family {
 		gauge("yativo_card_customers", byLabel(func(c *Customers, label int) int { return c.ByStatus[label] }),
 			"Card customers of the program by flow_status."+cached, "flow_status"),
 		gauge("yativo_card_undeployed_safes", byLabel(func(c *Customers, label int) int { return c.Undeployed[label] }),
-			"Card customers whose safe is not deployed, so that they cannot be funded, by flow_status."+cached, "flow_status"),
+			"Card customers whose safe is not deployed and who cannot be funded, by flow_status."+cached, "flow_status"),
 		gauge("yativo_card_cards", ofCustomers(func(c *Customers) float64 { return float64(c.Cards) }),
 			"Cards of all customers."+cached),
 		{
@@ -118,7 +118,7 @@ func customerFamilies() []family {
 					show(unixSeconds(oldest), status.String())
 				}
 			}
-		}, "When the longest-waiting customer who is not abandoned was first seen in this flow_status, in Unix seconds; absent when nobody waits."+cached, "flow_status"),
+		}, "Unix time at which the longest-waiting customer who is not abandoned was first seen in this flow_status; absent when nobody waits."+cached, "flow_status"),
 		gauge("yativo_card_stalled_customers", byStatus(waiting, func(c *Customers, s int) int { return c.Onboarding.Stalled[s] }),
 			"Customers in this flow_status for longer than yativo_card_stalled_after_seconds, but not abandoned."+cached, "flow_status"),
 		gauge("yativo_card_abandoned_customers", byStatus(waiting, func(c *Customers, s int) int { return c.Onboarding.Abandoned[s] }),
@@ -136,18 +136,18 @@ func balanceFamilies() []family {
 		gauge("yativo_card_pending_balance", byCurrency(func(c *CurrencyBalances) float64 { return nearestFloat64(&c.Pending) }),
 			"Sum of the customers' known pending balances, in units of the currency."+cachedBalance, "currency"),
 		gauge("yativo_card_realtime_ledger_balance", byCurrency(func(c *CurrencyBalances) float64 { return nearestFloat64(&c.Realtime) }),
-			"Sum of the ledger balances of freshness realtime, the only ones whose pending balance is known, in units of the currency."+cachedBalance, "currency"),
+			"Sum of the ledger balances with balance_freshness realtime, the only ones with a known pending balance, in units of the currency."+cachedBalance, "currency"),
 		gauge("yativo_card_balance_customers", func(r *Refresher, show show) {
 			for currency, c := range r.balances.Currencies {
 				for freshness, customers := range c.Customers {
 					show(float64(customers), currency, apiclient.Freshness(freshness).String())
 				}
 			}
-		}, "Customers with a known ledger balance, by where the API has it from."+cachedBalance, "currency", "balance_freshness"),
+		}, "Customers with a known ledger balance, by where the API takes it from."+cachedBalance, "currency", "balance_freshness"),
 		gauge("yativo_card_balance_missing_customers", ofBalances(func(b *Balances) float64 { return float64(b.Missing) }),
 			"Customers whose safe is deployed but whose ledger balance is unknown."+cachedBalance),
 		gauge("yativo_card_balance_mismatch_customers", byCurrency(func(c *CurrencyBalances) float64 { return float64(c.Mismatch) }),
-			"Customers of freshness realtime whose ledger balance is not the sum of available and pending."+cachedBalance, "currency"),
+			"Customers with balance_freshness realtime whose ledger balance is not available plus pending."+cachedBalance, "currency"),
 	}
 }
 

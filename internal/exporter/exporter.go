@@ -136,7 +136,7 @@ func newRegistry(version string, logQueue *LogQueue) *prometheus.Registry {
 		versioncollector.NewCollector("yativo_exporter"),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "yativo_exporter_dropped_log_lines_total",
-			Help: "Log lines that were not written, since nobody read them.",
+			Help: "Log lines that were not written because nobody read them.",
 		}, func() float64 { return float64(logQueue.Dropped()) }),
 	)
 	return registry

@@ -29,24 +29,24 @@ func newMetrics(registerer prometheus.Registerer, thresholds Thresholds) *metric
 	stalledAfter := gauge("yativo_card_stalled_after_seconds",
 		"Time in a status after which a customer counts as stalled, as configured.", "flow_status")
 	abandonedAfter := gauge("yativo_card_abandoned_after_seconds",
-		"Time in a status after which a customer counts as abandoned, no longer as stalled, as configured.", "flow_status")
+		"Time in a status after which a customer counts as abandoned and no longer as stalled, as configured.", "flow_status")
 	transitions := auto.NewCounterVec(prometheus.CounterOpts{
 		Name: "yativo_card_status_transitions_total",
-		Help: `Changes of flow_status from one walk to the next, backward ones included. from="new" signs up, ` +
-			`to="gone" was absent from two complete walks, from="gone" came back within a day. ` +
-			`The first population counts none.`,
+		Help: `Changes of flow_status from one walk to the next, backward ones included. from="new" is a sign-up, ` +
+			`to="gone" an absence from two complete walks, from="gone" a return within a day. ` +
+			`The first walk counts none.`,
 	}, []string{"from", "to"})
 	stays := auto.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "yativo_card_status_duration_seconds",
-		Help:    "Completed stays in a status that were seen from beginning to end, to the precision of the walks.",
+		Help:    "Length of completed stays in a status that were seen from beginning to end, as exact as the time between walks.",
 		Buckets: AgeBuckets(),
 	}, []string{"flow_status"})
 	m := &metrics{
 		lastAdvance: gauge("yativo_card_last_advance_timestamp_seconds",
-			"Unix time of the walk that last saw a customer cross from this status, or an earlier one, to a later one; "+
-				"the start of tracking until then."+few+" Kept across restarts.", "flow_status"),
+			"Unix time of the walk that last saw a customer move from this status, or an earlier one, to a later one; "+
+				"the start of tracking until there is one."+few+" Kept across restarts.", "flow_status"),
 		trackingSince: gauge("yativo_card_tracking_since_timestamp_seconds",
-			"Unix time at which the observation of customers began. Kept across restarts."),
+			"Unix time at which the tracking of customers began. Kept across restarts."),
 		tracked: gauge("yativo_exporter_tracked_customers",
 			"Customers whose time in status is remembered and who are not gone."),
 		stateErrors: auto.NewCounter(prometheus.CounterOpts{

@@ -7,7 +7,7 @@ import (
 )
 
 // few is said of each metric that a stall goes on in while a few slip through.
-const few = " A few who pass during a stall are no advance: a quarter of the usual is."
+const few = " A few who pass during a stall are not an advance; a quarter of the usual number is."
 
 // rhythmMetrics show what was learned of the program's usual hours. A value that
 // is not known well enough is not shown.
@@ -21,27 +21,27 @@ type rhythmMetrics struct {
 
 func newRhythmMetrics(gauge func(name, help string, labels ...string) *prometheus.GaugeVec) rhythmMetrics {
 	const (
-		missed = " In usual hours: the sum, over the hours since, of the share of past weeks in which there was one in that hour of the week. Absent until the program's rhythm is known."
-		limit  = ", from which on chance does not explain it, by the program's own rhythm. Absent until that is known."
+		missed = " Counted in usual hours: each hour since then adds the share of past weeks that had one in that hour of the week. Absent until the program's rhythm is known."
+		limit  = " from which on chance does not explain it, from the program's own rhythm. Absent until the rhythm is known."
 		cohort = " Absent until the program's rhythm is known."
 	)
 	return rhythmMetrics{
 		missedAdvances: gauge("yativo_card_missed_advances",
 			"How long nobody has advanced past this status."+few+missed, "flow_status"),
 		missedAdvancesLimit: gauge("yativo_card_missed_advances_limit",
-			"The number of yativo_card_missed_advances"+limit, "flow_status"),
+			"Value of yativo_card_missed_advances"+limit, "flow_status"),
 		enteredSince: gauge("yativo_card_entered_since_advance_customers",
 			"Customers who entered this status after the last advance past it and are still there, however long."+few, "flow_status"),
 		enteredSinceLimit: gauge("yativo_card_entered_since_advance_limit",
-			"The number of yativo_card_entered_since_advance_customers, from which on chance does not explain it, by the share that usually drops out and the time that each had. +Inf while none had any.", "flow_status"),
+			"Value of yativo_card_entered_since_advance_customers from which on chance does not explain it, from the share that usually drops out and the time that each customer had. +Inf while none has had any time.", "flow_status"),
 		missedSignUps: gauge("yativo_card_missed_signups",
 			"How long nobody has signed up."+missed),
 		missedSignUpsLimit: gauge("yativo_card_missed_signups_limit",
-			"The number of yativo_card_missed_signups"+limit),
+			"Value of yativo_card_missed_signups"+limit),
 		missedChanges: gauge("yativo_card_missed_changes",
 			"How long the list of customers has not changed: no sign-up, no move, no other balance."+missed),
 		missedChangesLimit: gauge("yativo_card_missed_changes_limit",
-			"The number of yativo_card_missed_changes"+limit),
+			"Value of yativo_card_missed_changes"+limit),
 		cohort: gauge("yativo_card_cohort_customers",
 			"Customers who entered this status 4 to 24 hours ago."+cohort, "flow_status"),
 		cohortWaiting: gauge("yativo_card_cohort_waiting_customers",

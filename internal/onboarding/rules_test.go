@@ -486,7 +486,7 @@ func TestExposition(t *testing.T) {
 	r.walk(time.Minute, population{"a": kyc, "b": otp})
 	r.walk(time.Minute, population{"a": kyc, "b": verified})
 	golden := `
-# HELP yativo_card_status_duration_seconds Completed stays in a status that were seen from beginning to end, to the precision of the walks.
+# HELP yativo_card_status_duration_seconds Length of completed stays in a status that were seen from beginning to end, as exact as the time between walks.
 # TYPE yativo_card_status_duration_seconds histogram
 `
 	for _, s := range onboarding.WaitingStatuses() {
@@ -501,7 +501,7 @@ func TestExposition(t *testing.T) {
 		golden += fmt.Sprintf("yativo_card_status_duration_seconds_count{flow_status=%q} %d\n", s, n)
 	}
 	golden += `
-# HELP yativo_card_last_advance_timestamp_seconds Unix time of the walk that last saw a customer cross from this status, or an earlier one, to a later one; the start of tracking until then. A few who pass during a stall are no advance: a quarter of the usual is. Kept across restarts.
+# HELP yativo_card_last_advance_timestamp_seconds Unix time of the walk that last saw a customer cross from this status, or an earlier one, to a later one; the start of tracking until then. A few who pass during a stall are not an advance; a quarter of the usual number is. Kept across restarts.
 # TYPE yativo_card_last_advance_timestamp_seconds gauge
 yativo_card_last_advance_timestamp_seconds{flow_status="kyc_completed"} 1.7935344e+09
 yativo_card_last_advance_timestamp_seconds{flow_status="kyc_initiated"} 1.7935344e+09
