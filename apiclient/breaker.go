@@ -87,6 +87,6 @@ func (b *breaker) reject() error {
 	b.metrics.breakerRejections.Inc()
 	return &Error{
 		Reason: ReasonBreakerOpen,
-		Detail: fmt.Sprintf("not sent: the circuit breaker is open after repeated failures and will probe by itself; the last one: %v", b.cause.Load()),
+		Detail: fmt.Sprintf("not sent: the circuit breaker is open after repeated failures and tries again by itself; the last failure: %v", b.cause.Load()),
 	}
 }

@@ -184,7 +184,7 @@ func (c *Client) observeQuota(h http.Header, permit *permit) {
 	quota := readQuota(h, now)
 	permit.observe(quota, now)
 	if quota.isOdd && !c.oddQuota.Swap(true) {
-		c.options.Logger.Warn("the API tells its quota in headers that are not understood, so the reserve may not be kept", "headers", quotaNames(h))
+		c.options.Logger.Warn("the API states its quota in headers that are not understood, so YATIVO_RATE_RESERVE may not be kept", "headers", quotaNames(h))
 	}
 }
 

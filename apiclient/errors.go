@@ -113,7 +113,7 @@ func statusError(status int, origin errorOrigin, wait time.Duration) *Error {
 	case status == http.StatusForbidden && wait > 0:
 		e.Reason, meaning = ReasonRateLimited, " and asks to wait"
 	case status == http.StatusForbidden && origin != originAPI, status == http.StatusUnauthorized && origin == originElsewhere:
-		e.Reason, e.Hint, meaning = ReasonBadResponse, HintBetween, ", but not in its own form, so that it may come from elsewhere"
+		e.Reason, e.Hint, meaning = ReasonBadResponse, HintBetween, ", but not in its own form"
 	case status == http.StatusUnauthorized:
 		e.Reason, e.Hint, meaning = ReasonAuth, HintCredentials, ": the credentials are refused"
 	case status == http.StatusForbidden:
@@ -127,9 +127,9 @@ func statusError(status int, origin errorOrigin, wait time.Duration) *Error {
 	case status >= 400:
 		e.Reason, meaning = ReasonClient, ": it does not accept the request"
 	case status >= 300:
-		e.Reason, e.Hint, meaning = ReasonBadResponse, HintBaseURL, ": a redirect, which is never followed with a token"
+		e.Reason, e.Hint, meaning = ReasonBadResponse, HintBaseURL, ": a redirect, which is never followed"
 	default:
-		e.Reason, meaning = ReasonBadResponse, ": not a status that carries an answer"
+		e.Reason, meaning = ReasonBadResponse, ": a status that carries no answer"
 	}
 	e.Detail += meaning
 	return e

@@ -117,7 +117,7 @@ func (c *completeness) likelyCause(oneAtATime bool) string {
 	case c.repeatsWithinPage:
 		return "one customer_id for two rows; report it to Yativo"
 	case c.pagesWithoutNews == maxPagesWithoutNews:
-		return "one page that is answered for all; check what stands between here and the API"
+		return "the same page for every request; check any proxy between here and the API"
 	case c.rows > c.customers:
 		return "an order that differs from answer to answer, which repeats some rows and never lists others; ask Yativo for a stable one"
 	default:

@@ -146,7 +146,7 @@ func (r *Refresher) logOddities() {
 		r.options.Logger.Info("first refresh ok", "customers", c.Total-c.Missing, "pages", last.Pages, "took", last.Duration)
 	}
 	if c.Discrepancy != "" && isNew(c.Discrepancy) {
-		r.options.Logger.Info("the customers listed and the API's total disagreed; what the last walk listed is shown",
+		r.options.Logger.Info("the customers listed and the API's total do not agree; the list of the last walk is shown",
 			"looks_like", c.Discrepancy, "total", c.Total, "missing", c.Missing)
 	}
 	var names []string
@@ -156,7 +156,7 @@ func (r *Refresher) logOddities() {
 		}
 	}
 	if names != nil {
-		r.options.Logger.Warn("customers are in a status that is not documented; each is followed as if in the documented one of its step", "flow_status", names)
+		r.options.Logger.Warn("customers are in an undocumented status; each counts as in the documented status of its step", "flow_status", names)
 	}
 }
 

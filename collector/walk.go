@@ -39,7 +39,7 @@ func (r *Refresher) walk(ctx context.Context, withBalances bool) error {
 			continue
 		}
 		if err == nil && !f.tolerable() {
-			err = failure(opList, apiclient.ReasonIncomplete, "%d walks brought %d distinct customers where the API counts %d; it looks like %s",
+			err = failure(opList, apiclient.ReasonIncomplete, "%d walks found %d distinct customers, but the API counts %d; it looks like %s",
 				walks, f.customers, f.total, f.likelyCause(oneAtATime))
 		}
 		if err == nil {
@@ -129,7 +129,7 @@ func (r *Refresher) doubtEmptyList(total int, now time.Time) error {
 	if now.Sub(r.emptySince) >= doubt {
 		return nil
 	}
-	return failure(opList, apiclient.ReasonIncomplete, "the API lists nobody where there were %d customers; if the program is not empty, ask Yativo, and if it is, this ends within %s",
+	return failure(opList, apiclient.ReasonIncomplete, "the API lists nobody, but there were %d customers; if the program is not empty, ask Yativo; if it is empty, this ends within %s",
 		known, doubt)
 }
 

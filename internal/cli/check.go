@@ -104,11 +104,11 @@ func reportPage(w io.Writer, c config.Config, page *apiclient.Page) {
 // a word of what it holds, so that it can be shown to others.
 func reportForm(w io.Writer, c config.Config, s *apiclient.Survey) {
 	if len(s.Rows) == 0 {
-		say(w, "fields", "page 1 lists nobody, which tells nothing of them")
+		say(w, "fields", "unknown, since page 1 lists nobody")
 		return
 	}
 	if len(s.Absent) > 0 {
-		say(w, "attention", "documented fields that are nowhere on page 1: %s", strings.Join(s.Absent, ", "))
+		say(w, "attention", "documented fields that page 1 lacks: %s", strings.Join(s.Absent, ", "))
 	} else {
 		say(w, "fields", "every documented one is there")
 	}
@@ -117,7 +117,7 @@ func reportForm(w io.Writer, c config.Config, s *apiclient.Survey) {
 	}
 	limit := cmp.Or(s.Limit, c.PageSize)
 	if want := min(limit, s.Total); limit != c.PageSize || len(s.Rows) != want {
-		say(w, "attention", "asked for %d rows, page 1 lists %d, where its limit of %d and its total of %d make %d", c.PageSize, len(s.Rows), limit, s.Total, want)
+		say(w, "attention", "asked for %d rows, page 1 lists %d; its limit of %d and its total of %d would make %d", c.PageSize, len(s.Rows), limit, s.Total, want)
 	}
 	later, earlier := 0, 0 // than the row before
 	for i := range s.Rows[1:] {
@@ -126,7 +126,7 @@ func reportForm(w io.Writer, c config.Config, s *apiclient.Survey) {
 	}
 	switch {
 	case later > 0 && earlier > 0:
-		say(w, "order", "by something else than created_at")
+		say(w, "order", "not by created_at")
 	case later > 0:
 		say(w, "order", "the oldest customer first; whoever signs up during a walk is on its last page")
 	default:
@@ -150,7 +150,7 @@ func reportFilter(ctx context.Context, w io.Writer, client *apiclient.Client, pa
 		case err != nil:
 			say(w, "filter", "status=%s: %v", status, err)
 		case total < here || total >= page.Total && here < len(page.Rows):
-			say(w, "filter", "status=%s does not work: it counts %d of %d, and page 1 lists %d of %d there", status, total, page.Total, here, len(page.Rows))
+			say(w, "filter", "status=%s does not work: it counts %d of %d customers, but %d of the %d rows on page 1 have this status", status, total, page.Total, here, len(page.Rows))
 		default:
 			say(w, "filter", "status=%s counts %d of %d", status, total, page.Total)
 		}
@@ -166,18 +166,18 @@ func reportCost(w io.Writer, c config.Config, client *apiclient.Client, page *ap
 	if limit, remaining, until, known := client.Quota(); known {
 		say(w, "quota", "the API grants %d requests in its window and has %d left, until %s", limit, remaining, until.UTC().Format(time.TimeOnly+" UTC"))
 	} else {
-		say(w, "attention", "the API tells no quota, so that none is left to production but by YATIVO_RATE_LIMIT")
+		say(w, "attention", "the API states no quota, so only YATIVO_RATE_LIMIT leaves any to production")
 	}
 	if client.QuotaIsOdd() {
-		say(w, "attention", "the API tells its quota, or when it resets, in a way that is not understood")
+		say(w, "attention", "the API states its quota, or when it resets, in a form that is not understood")
 	}
 	takes := "as long as the API takes to answer"
 	if p.Walk > 0 {
 		takes = "about " + p.Walk.String()
 	}
-	say(w, "freshness", "a walk takes %s, at %.0f requests a minute; a change is shown after at most some %s", takes, p.RequestsPerMinute, p.Unseen)
+	say(w, "freshness", "a walk takes %s, at %.0f requests a minute; a change is shown after about %s at most", takes, p.RequestsPerMinute, p.Unseen)
 	if late := p.Late(c.Thresholds); late != "" {
-		say(w, "attention", "stalls are told late in %s: a walk takes longer than the threshold (EXPORTER_STALLED_AFTER)", late)
+		say(w, "attention", "stalls are reported late in %s: a walk takes longer than the threshold (EXPORTER_STALLED_AFTER)", late)
 	} else {
 		say(w, "alerts", "no threshold of EXPORTER_STALLED_AFTER is shorter than a walk")
 	}

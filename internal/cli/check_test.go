@@ -34,23 +34,23 @@ func TestCheckSaysHowTheAPIDiffers(t *testing.T) {
 			"filter         status=kyc_initiated counts 1 of 2\n", "58 left, until ",
 		}},
 		"another form": {"not", sandbox.IgnoreLimit(), nil, []string{
-			"attention      documented fields that are nowhere on page 1: yativo_card_id, external_customer_id, email, next_action, currency, ledger_balance,",
-			"               not documented: (a name that is no plain word), phone\n", "attention      asked for 100 rows, page 1 lists 3, where its limit of 20 and its total of 3 make 3\n",
+			"attention      documented fields that page 1 lacks: yativo_card_id, external_customer_id, email, next_action, currency, ledger_balance,",
+			"               not documented: (a name that is no plain word), phone\n", "attention      asked for 100 rows, page 1 lists 3; its limit of 20 and its total of 3 would make 3\n",
 			"step 4  kyc_approved (not documented) 1 on page 1\n", "step 5  active (documented as step 6) 1 on page 1\n", "step 0  unknown (not documented) 1 on page 1\n",
-			"order          by something else than created_at\n",
+			"order          not by created_at\n",
 		}},
 		"ascending": {"ascending", sandbox.Fault{}, nil, []string{"order          the oldest customer first"}},
-		"nobody":    {"nobody", sandbox.Fault{}, nil, []string{"fields         page 1 lists nobody"}},
+		"nobody":    {"nobody", sandbox.Fault{}, nil, []string{"fields         unknown, since page 1 lists nobody"}},
 		"a filter that is ignored": {"as documented", sandbox.Fault{Endpoint: sandbox.CustomersEndpoint, Handle: func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			r.URL.RawQuery = strings.ReplaceAll(r.URL.RawQuery, "status=", "x=")
 			next.ServeHTTP(w, r)
-		}}, nil, []string{"filter         status=kyc_initiated does not work: it counts 2 of 2, and page 1 lists 1 of 2 there\n"}},
+		}}, nil, []string{"filter         status=kyc_initiated does not work: it counts 2 of 2 customers, but 1 of the 2 rows on page 1 have this status\n"}},
 		"a filter that is refused": {
 			"as documented", sandbox.Status(http.StatusUnprocessableEntity).When(func(r *http.Request) bool { return r.URL.Query().Has("status") }), nil,
 			[]string{"filter         status=kyc_initiated: list card customers, page 1: the API answered 422"},
 		},
-		"no quota":  {"as documented", sandbox.Fault{}, http.Header{"X-Ratelimit-Limit": nil, "X-Ratelimit-Remaining": nil, "X-Ratelimit-Reset": nil}, []string{"attention      the API tells no quota"}},
-		"odd quota": {"as documented", sandbox.Fault{}, http.Header{"X-Ratelimit-Reset": {"soon"}}, []string{"58 left, until ", "attention      the API tells its quota, or when it resets, in a way"}},
+		"no quota":  {"as documented", sandbox.Fault{}, http.Header{"X-Ratelimit-Limit": nil, "X-Ratelimit-Remaining": nil, "X-Ratelimit-Reset": nil}, []string{"attention      the API states no quota"}},
+		"odd quota": {"as documented", sandbox.Fault{}, http.Header{"X-Ratelimit-Reset": {"soon"}}, []string{"58 left, until ", "attention      the API states its quota, or when it resets, in a form"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

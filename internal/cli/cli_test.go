@@ -153,19 +153,19 @@ func TestCheckSaysWhatTheLimitsMean(t *testing.T) {
 		want             []string
 	}{
 		"a small program": {250, 120, nil, []string{
-			"a walk takes as long as the API takes to answer, at 60 requests a minute; a change is shown after at most some 1m0s",
+			"a walk takes as long as the API takes to answer, at 60 requests a minute; a change is shown after about 1m0s at most",
 			"alerts         no threshold",
 		}},
 		"one page more behind a full one": {300, 120, nil, []string{"cost           4 page requests a refresh"}},
 		"a walk of minutes": {24_950, 120, nil, []string{
-			"about 4m10s, at 60 requests a minute; a change is shown after at most some 8m20s", "alerts         no threshold",
+			"about 4m10s, at 60 requests a minute; a change is shown after about 8m20s at most", "alerts         no threshold",
 		}},
 		"longer than wallets may take": {99_950, 120, nil, []string{
-			"about 16m40s, at 60", "attention      stalls are told late in safe_deploying:15m0s: a walk",
+			"about 16m40s, at 60", "attention      stalls are reported late in safe_deploying:15m0s: a walk",
 		}},
 		"the reserve decides": {24_950, 60, nil, []string{"about 8m20s, at 30 requests a minute"}},
 		"the own limit decides": {24_950, 600, environ{"YATIVO_RATE_LIMIT": "10", "EXPORTER_STALLED_AFTER": "otp_requested:24m"}, []string{
-			"about 25m0s, at 10", "told late in otp_requested:24m0s,safe_deploying:15m0s: a walk",
+			"about 25m0s, at 10", "reported late in otp_requested:24m0s,safe_deploying:15m0s: a walk",
 		}},
 	}
 	for name, test := range tests {

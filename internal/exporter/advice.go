@@ -13,7 +13,7 @@ func advice() map[apiclient.Hint]string {
 		apiclient.HintBaseURL:     "check YATIVO_BASE_URL",
 		apiclient.HintScheme:      "check the scheme and port of YATIVO_BASE_URL",
 		apiclient.HintHost:        "check YATIVO_BASE_URL and the DNS of this machine",
-		apiclient.HintBetween:     "check YATIVO_BASE_URL and what stands between",
+		apiclient.HintBetween:     "check YATIVO_BASE_URL and any proxy in between",
 		apiclient.HintTokenPath:   "check YATIVO_TOKEN_PATH",
 		apiclient.HintPaths:       "check YATIVO_BASE_URL and YATIVO_TOKEN_PATH",
 		apiclient.HintTimeout:     "check YATIVO_TIMEOUT",

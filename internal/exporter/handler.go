@@ -45,9 +45,9 @@ func (e *Exporter) handler(access access) http.Handler {
 	mux.Handle("GET /metrics", e.metrics)
 	mux.HandleFunc("GET /runbook", func(w http.ResponseWriter, _ *http.Request) { writePage(w, http.StatusOK, e.runbook) })
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, r *http.Request) {
-		status, text := http.StatusOK, "The process is alive and its refreshes go on."
+		status, text := http.StatusOK, "The process is alive and refreshes."
 		if e.isHalted() {
-			status, text = http.StatusServiceUnavailable, "The process is alive, but its refreshes have come to a halt; the log may say where. Restart it."
+			status, text = http.StatusServiceUnavailable, "The process is alive, but its refreshes have stopped; the log may say where. Restart it."
 		}
 		e.answer(w, r, status, text)
 	})

@@ -27,7 +27,7 @@ func causes() map[apiclient.Reason]cause {
 		apiclient.ReasonAuth:        {"Yativo refuses the credentials", "yativocardauthfailing"},
 		apiclient.ReasonForbidden:   {"Yativo says that the key lacks the permission", "yativocardauthfailing"},
 		apiclient.ReasonRateLimited: {"Yativo says that the key's quota is used up", "yativocardquotaexhausted"},
-		apiclient.ReasonBreakerOpen: {"Yativo has failed too often and is only probed", sectionFailing},
+		apiclient.ReasonBreakerOpen: {"Yativo has failed too often, so only a test request now and then is sent", sectionFailing},
 		apiclient.ReasonTimeout:     {"Yativo does not answer in time", sectionFailing},
 		apiclient.ReasonNetwork:     {"Yativo cannot be reached", sectionFailing},
 		apiclient.ReasonServer:      {"Yativo answers with errors of its own", sectionFailing},
@@ -46,19 +46,19 @@ func (e *Exporter) health() health {
 		h.State = "Blind"
 	}
 	if len(recent) == 0 {
-		h.Sentence = "The first refresh is under way."
+		h.Sentence = "The first refresh is running."
 		return e.waiting(h)
 	}
 	last := recent[len(recent)-1]
 	switch {
 	case e.isHalted():
-		h.Sentence = "Refreshes have come to a halt; the log may say where. Restart the exporter."
+		h.Sentence = "Refreshes have stopped; the log may say where. Restart the exporter."
 	case !last.Up:
 		past := lastCause(recent)
 		c := causes()[past.Reason]
 		h.Sentence, h.Section, h.Error = fmt.Sprintf("%s since %s, %s.", c.Words, moment(last.Since), inARow(last.InARow)), c.Section, past.Error
 	case h.State == "Blind":
-		h.Sentence = "The last data are too old, and the refresh under way has not ended yet."
+		h.Sentence = "The last data are too old, and the present refresh has not ended yet."
 		h = e.waiting(h)
 	case !e.refresher.BalancesCurrent():
 		h.Sentence = "The customers are current. The balances cannot be read."

@@ -49,7 +49,7 @@ func (p Pace) Late(t onboarding.Thresholds) string {
 // warn says which thresholds walks are too slow for.
 func (p Pace) warn(t onboarding.Thresholds, logger *slog.Logger) {
 	if late := p.Late(t); late != "" {
-		logger.Warn("a walk takes longer than thresholds of EXPORTER_STALLED_AFTER, so stalls there are told late; raise YATIVO_RATE_LIMIT or lower YATIVO_RATE_RESERVE if the key's quota allows it",
+		logger.Warn("a walk takes longer than thresholds of EXPORTER_STALLED_AFTER, so stalls there are reported late; raise YATIVO_RATE_LIMIT or lower YATIVO_RATE_RESERVE if the key's quota allows it",
 			"thresholds", late, "walk", p.Walk, "unseen", p.Unseen, "requests", p.Requests, "requests_a_minute", p.RequestsPerMinute)
 	}
 }

@@ -92,7 +92,7 @@ func TestStatusPageSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("the page says %q, /-/ready %q", sentence[1], ready)
 		}
 	}
-	says("Blind", "The first refresh is under way.")
+	says("Blind", "The first refresh is running.")
 	repair := api.InjectFault(sandbox.Status(http.StatusForbidden))
 	for range 2 {
 		e.refresher.Refresh(context.Background())

@@ -40,7 +40,7 @@ func openStateFile(path string) (*stateFile, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	if draft, err := s.create(); err != nil {
-		return nil, errors.Join(fmt.Errorf("its folder cannot be written; mend that, or name a file elsewhere: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("its folder cannot be written; fix that, or name a file elsewhere: %w", err), file.Close())
 	} else if err := errors.Join(draft.Close(), os.Remove(s.draft())); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -58,7 +58,7 @@ func openLocked(path string) (*os.File, error) {
 		}
 		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
 		if err != nil {
-			return nil, fmt.Errorf("it cannot be opened for writing; mend that, or name another file: %w", err)
+			return nil, fmt.Errorf("it cannot be opened for writing; fix that, or name another file: %w", err)
 		}
 		info, err := file.Stat()
 		if err != nil || !info.Mode().IsRegular() {

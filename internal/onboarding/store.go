@@ -18,8 +18,8 @@ const (
 )
 
 var (
-	errHangs = errors.New("the disk hangs: it takes nothing more")
-	errBusy  = errors.New("the disk still has not taken what an earlier walk wrote")
+	errHangs = errors.New("the disk hangs and accepts no writes")
+	errBusy  = errors.New("the disk has not finished writing an earlier walk")
 )
 
 // store writes the state in the background, since a disk may hang, and lets one

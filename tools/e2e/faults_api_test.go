@@ -142,13 +142,13 @@ func answers(t *testing.T) []badAnswer {
 		return effect{reason: "rate_limited", says: "the API answered 429: the key's quota is used up", requests: requests, wait: wait}
 	}
 	const (
-		notJSON   = "the answer is not JSON, or is cut off; check YATIVO_BASE_URL and what stands between"
-		notObject = "the answer is not a JSON object; check YATIVO_BASE_URL and what stands between"
+		notJSON   = "the answer is not JSON, or is cut off; check YATIVO_BASE_URL and any proxy in between"
+		notObject = "the answer is not a JSON object; check YATIVO_BASE_URL and any proxy in between"
 		notToken  = "the answer is not the documented JSON object; check YATIVO_TOKEN_PATH"
 		tooLarge  = "the answer is larger than 8 MiB, far beyond a page of customers"
 		noToken   = "the answer holds no access_token; check YATIVO_TOKEN_PATH"
 		bigToken  = "the answer is larger than 256 KiB, far beyond a token"
-		redirect  = ": a redirect, which is never followed with a token; check YATIVO_BASE_URL"
+		redirect  = ": a redirect, which is never followed; check YATIVO_BASE_URL"
 		closed    = "the connection was closed in the middle of the answer"
 		noAnswer  = "no whole answer within the timeout; check YATIVO_TIMEOUT"
 	)
@@ -174,7 +174,7 @@ func answers(t *testing.T) []badAnswer {
 			name: "403 with Retry-After 1", fault: sandbox.Status(http.StatusForbidden, "Retry-After", "1"),
 			want: effect{reason: "rate_limited", says: "the API answered 403 and asks to wait", requests: 4, wait: time.Second},
 		},
-		{name: "403 with a web page", fault: webPage(http.StatusForbidden), want: bad("the API answered 403, but not in its own form, so that it may come from elsewhere; check YATIVO_BASE_URL and what stands between")},
+		{name: "403 with a web page", fault: webPage(http.StatusForbidden), want: bad("the API answered 403, but not in its own form; check YATIVO_BASE_URL and any proxy in between")},
 		{name: "400", fault: sandbox.Status(http.StatusBadRequest), want: once("client", "the API answered 400: it does not accept the request")},
 		{name: "403", fault: sandbox.Status(http.StatusForbidden), want: once("forbidden", `the API answered 403: the key lacks a permission; grant it "read"`)},
 		{name: "404", fault: sandbox.Status(http.StatusNotFound), want: once("client", "the API answered 404: the program or the path does not exist; check YATIVO_BASE_URL and YATIVO_TOKEN_PATH")},

@@ -28,29 +28,29 @@ func listFaults() []row {
 		{name: "total is 10^12", begin: inject(always("1000000000000")), want: notCount},
 		{name: "total is absent", begin: inject(always("")), want: notCount},
 		{name: "total is text", begin: inject(always(`"230"`)), want: notCount},
-		{name: "total is 0", begin: inject(always("0")), want: incomplete(1, "3 walks brought 100 distinct customers where the API counts 0", "a total that does not count what is listed; report it to Yativo")},
+		{name: "total is 0", begin: inject(always("0")), want: incomplete(1, "3 walks found 100 distinct customers, but the API counts 0", "a total that does not count what is listed; report it to Yativo")},
 		{
 			name:  "total is 0 and nobody is listed",
 			begin: inject(sandbox.Body(`{"success":true,"data":{"customers":[],"total":0}}`).On(sandbox.CustomersEndpoint)),
 			want: effect{
 				reason: "incomplete", requests: 2,
-				says: "the API lists nobody where there were 230 customers; if the program is not empty, ask Yativo, and if it is, this ends within 1h0m0s",
+				says: "the API lists nobody, but there were 230 customers; if the program is not empty, ask Yativo; if it is empty, this ends within 1h0m0s",
 			},
 		},
-		{name: "total is 9,999,999", begin: inject(always("9999999")), want: incomplete(12, "3 walks brought 230 distinct customers where the API counts 9999999", "a page that lists nobody before the end of the list")},
+		{name: "total is 9,999,999", begin: inject(always("9999999")), want: incomplete(12, "3 walks found 230 distinct customers, but the API counts 9999999", "a page that lists nobody before the end of the list")},
 		{
 			name: "total is another on every page",
 			begin: inject(sandbox.Total(func(page int, actual int64) string {
 				return strconv.FormatInt(actual+100*int64(1+page%3), 10)
 			})),
-			want: incomplete(7, "3 walks brought 230 distinct customers where the API counts 430", "a total that is wrong on some pages"),
+			want: incomplete(7, "3 walks found 230 distinct customers, but the API counts 430", "a total that is wrong on some pages"),
 		},
-		{name: "the same page for ever", begin: inject(sandbox.SamePage()), want: incomplete(3, "3 walks brought 100 distinct customers where the API counts 230", "one page that is answered for all; check what stands between here and the API")},
-		{name: "an empty page in the middle", begin: inject(sandbox.EmptyPage(2)), want: incomplete(3, "3 walks brought 100 distinct customers where the API counts 230", "a page that lists nobody before the end of the list")},
+		{name: "the same page for ever", begin: inject(sandbox.SamePage()), want: incomplete(3, "3 walks found 100 distinct customers, but the API counts 230", "the same page for every request; check any proxy between here and the API")},
+		{name: "an empty page in the middle", begin: inject(sandbox.EmptyPage(2)), want: incomplete(3, "3 walks found 100 distinct customers, but the API counts 230", "a page that lists nobody before the end of the list")},
 		{
 			name:  "an empty page in the middle that says total 0",
 			begin: inject(sandbox.EmptyPage(2), always("0").When(sandbox.OnPage(2))),
-			want:  incomplete(3, "3 walks brought 100 distinct customers where the API counts 0", "a total that is wrong on some pages"),
+			want:  incomplete(3, "3 walks found 100 distinct customers, but the API counts 0", "a total that is wrong on some pages"),
 		},
 		{name: "total is capped at 100", begin: inject(always("100")), want: effect{requests: 3}, shows: "the list is read to its own end"},
 		{
@@ -60,7 +60,7 @@ func listFaults() []row {
 		{name: "limit is ignored: 20 a page", begin: inject(sandbox.IgnoreLimit()), want: effect{requests: 12}, shows: "pages of 20 are read"},
 		{
 			name: "two customers with one id", begin: insert(plain("twin"), plain("twin")),
-			want: incomplete(3, "3 walks brought 231 distinct customers where the API counts 232", "one customer_id for two rows; report it to Yativo"),
+			want: incomplete(3, "3 walks found 231 distinct customers, but the API counts 232", "one customer_id for two rows; report it to Yativo"),
 		},
 	}
 	rows = append(rows, row{
