@@ -104,9 +104,9 @@ func TestParametersReachTheRules(t *testing.T) {
 	}{
 		{[]string{"-silence-without-rhythm", "1d12h"}, []string{
 			"-last_over_time(job_flow_status:yativo_card_quiet_seconds:min[3d]) > 345600",
-			"-{{- else }}The program's rhythm is not known yet, so this is told after 4d of silence alone.{{ end }}",
+			"-{{- else }}The program's rhythm is not known yet, so this alert fires after 4d of silence.{{ end }}",
 			"+last_over_time(job_flow_status:yativo_card_quiet_seconds:min[3d]) > 129600",
-			"+{{- else }}The program's rhythm is not known yet, so this is told after 1d12h of silence alone.{{ end }}",
+			"+{{- else }}The program's rhythm is not known yet, so this alert fires after 1d12h of silence.{{ end }}",
 		}},
 		{[]string{"-safe-stalled-min", "5"}, []string{
 			`-last_over_time(job_flow_status:yativo_card_stalled_customers:max{flow_status="safe_deploying"}[12h]) >= 3`,

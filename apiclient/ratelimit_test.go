@@ -141,7 +141,7 @@ func TestSendFileThatCannotBeUsed(t *testing.T) {
 			if pages, err := r.walk(false); err != nil || len(pages) != 5 {
 				t.Errorf("%d pages, %v", len(pages), err)
 			}
-			if said := r.log.Drain(); strings.Count(said, "cannot be written") != 1 {
+			if said := r.log.Drain(); strings.Count(said, "cannot be recorded") != 1 {
 				t.Errorf("with %s, the log says %s", path, said)
 			}
 		}

@@ -92,6 +92,6 @@ func (s *sendFile) add(ended time.Time) {
 
 func (s *sendFile) fail(err error) {
 	s.failed.Do(func() {
-		s.logger.Warn("the record of sent requests cannot be written beside the state file, so a restart may exceed YATIVO_RATE_LIMIT", "err", err)
+		s.logger.Warn("sent requests cannot be recorded beside the state file, so a restart may exceed YATIVO_RATE_LIMIT", "err", err)
 	})
 }

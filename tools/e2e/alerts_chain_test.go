@@ -149,7 +149,7 @@ func TestChainPagesOnceWhenKYCStalls(t *testing.T) {
 	for _, want := range []string{
 		"customers entered kyc_initiated since somebody last passed it, and still wait",
 		"Nobody has passed for ",
-		"The program's rhythm is not known yet, so this is told after ",
+		"The program's rhythm is not known yet, so this alert fires after ",
 		"First: see on the dashboard whether customers still enter KYC",
 		"Program: yativo-card-exporter\n",
 		"Firing since: " + time.Now().UTC().Format("2006-01-02 "),
