@@ -56,7 +56,7 @@ func (e *Exporter) health() health {
 	case !last.Up:
 		past := lastCause(recent)
 		c := causes()[past.Reason]
-		h.Sentence, h.Section, h.Error = fmt.Sprintf("%s since %s, %s.", c.Words, moment(last.Since), inARow(last.InARow)), c.Section, past.Error
+		h.Sentence, h.Section, h.Error = fmt.Sprintf("%s (since %s, %s).", c.Words, moment(last.Since), inARow(last.InARow)), c.Section, past.Error
 	case h.State == "Blind":
 		h.Sentence = "The last data are too old, and the present refresh has not ended yet."
 		h = e.waiting(h)

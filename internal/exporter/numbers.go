@@ -43,22 +43,20 @@ func (n numbers) of(name string, labels ...string) (value float64, known bool) {
 	return value, known
 }
 
+// card is a number of customers, or what is 0 as long as it is absent.
+func (n numbers) card(metric, status string) float64 {
+	return n.families["yativo_card_"+metric][status]
+}
+
 // Labels lists what a metric has series for.
 func (n numbers) Labels(name string) []string { return slices.Sorted(maps.Keys(n.families[name])) }
 
 // Count shows a whole number.
-func (n numbers) Count(name string, labels ...string) string {
-	return n.show(name, labels, func(v float64) string { return grouped(v, 0) })
-}
+func (n numbers) Count(name string, labels ...string) string { return n.Decimal(0, name, labels...) }
 
-// Tenths shows a number with one decimal.
-func (n numbers) Tenths(name string, labels ...string) string {
-	return n.show(name, labels, func(v float64) string { return grouped(v, 1) })
-}
-
-// Money shows an amount.
-func (n numbers) Money(name string, labels ...string) string {
-	return n.show(name, labels, func(v float64) string { return grouped(v, 2) })
+// Decimal shows a number with so many decimals.
+func (n numbers) Decimal(decimals int, name string, labels ...string) string {
+	return n.show(name, labels, func(v float64) string { return grouped(v, decimals) })
 }
 
 // Span shows a metric in seconds as a duration.
@@ -79,11 +77,16 @@ func (n numbers) Ago(name string, labels ...string) string {
 // Passed shows how long ago somebody passed a status, if that was ever seen: the
 // metric shows the start of tracking until then.
 func (n numbers) Passed(status string) string {
-	passed, known := n.of("yativo_card_last_advance_timestamp_seconds", status)
-	if since, _ := n.of("yativo_card_tracking_since_timestamp_seconds"); known && passed == since {
+	if passed, known := n.of("yativo_card_last_advance_timestamp_seconds", status); known && passed == n.card("tracking_since_timestamp_seconds", "") {
 		return "not seen yet"
 	}
 	return n.Ago("yativo_card_last_advance_timestamp_seconds", status)
+}
+
+// IsPast reports whether a timestamp is further back than the data of a part may be.
+func (n numbers) IsPast(timestamp, part string) bool {
+	at, known := n.of(timestamp)
+	return known && n.now.Sub(unix(at)) > seconds(n.families["yativo_exporter_staleness_limit_seconds"][part])
 }
 
 // In shows how far ahead a timestamp is.
@@ -136,7 +139,7 @@ func grouped(v float64, decimals int) string {
 	for i := len(whole) - 3; i > 0; i -= 3 {
 		text = text[:i] + "," + text[i:]
 	}
-	if v < 0 {
+	if v < 0 && strings.Trim(text, "0.") != "" {
 		text = "-" + text
 	}
 	return text

@@ -28,6 +28,7 @@ type stalledPage struct {
 	stalledList
 
 	Status   string // that is asked for, or "" for all
+	From, To string // how long somebody is in it who is listed
 	Statuses []onboarding.Status
 	Stalled  [onboarding.NumStatuses]int
 }
@@ -37,12 +38,12 @@ type stalledPage struct {
 func (e *Exporter) serveStalled(access access) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		format, name, statuses := r.URL.Query().Get("format"), r.URL.Query().Get("flow_status"), onboarding.WaitingStatuses()
+		status, _ := onboarding.ParseStatus(name)
 		if !access.allowed(r) {
 			e.answer(w, r, http.StatusForbidden, refusal(e.options.Config.PrivateAddress, name))
 			return
 		}
 		if name != "" {
-			status, _ := onboarding.ParseStatus(name)
 			if !status.Waits() {
 				e.answer(w, r, http.StatusBadRequest, fmt.Sprintf("flow_status must be one of %v.", statuses))
 				return
@@ -54,7 +55,7 @@ func (e *Exporter) serveStalled(access access) http.HandlerFunc {
 			e.answer(w, r, http.StatusServiceUnavailable, "There is no snapshot that is fresh enough. "+e.health().Sentence)
 			return
 		}
-		list := listStalled(report, statuses)
+		list, limits := listStalled(report, statuses), e.options.Config.Thresholds
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Vary", "Accept")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -64,7 +65,10 @@ func (e *Exporter) serveStalled(access access) http.HandlerFunc {
 			w.Header().Set("Content-Disposition", `attachment; filename="stalled.csv"`)
 			list.writeCSV(w)
 		case wantsPage(r):
-			e.render(w, http.StatusOK, "stalled", stalledPage{list, name, onboarding.WaitingStatuses(), report.Stalled})
+			e.render(w, http.StatusOK, "stalled", stalledPage{
+				stalledList: list, Status: name, From: span(limits.Stalled[status]), To: span(limits.Abandoned[status]),
+				Statuses: onboarding.WaitingStatuses(), Stalled: report.Stalled,
+			})
 		case format == "" || format == "json":
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(list)

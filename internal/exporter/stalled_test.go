@@ -228,7 +228,7 @@ func TestHostileIdsAreEscaped(t *testing.T) {
 	list := listStalled(report, onboarding.WaitingStatuses())
 	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
 	w := httptest.NewRecorder()
-	e.render(w, http.StatusOK, "stalled", stalledPage{list, "", onboarding.WaitingStatuses(), report.Stalled})
+	e.render(w, http.StatusOK, "stalled", stalledPage{stalledList: list, Statuses: onboarding.WaitingStatuses(), Stalled: report.Stalled})
 	page := w.Body.String()
 	for _, tag := range []string{"<script", "<img", "</code></td></table></"} {
 		if strings.Contains(page, tag) {
@@ -265,9 +265,29 @@ func TestStalledPageTellsOfItsCap(t *testing.T) {
 	}
 	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
 	w := httptest.NewRecorder()
-	e.render(w, http.StatusOK, "stalled", stalledPage{listStalled(report, onboarding.WaitingStatuses()), "", onboarding.WaitingStatuses(), report.Stalled})
+	e.render(w, http.StatusOK, "stalled", stalledPage{stalledList: listStalled(report, onboarding.WaitingStatuses())})
 	if !strings.Contains(w.Body.String(), "The 1000 who wait longest of 1200") {
 		t.Errorf("the page does not say so: %.3000s", w.Body.String())
+	}
+}
+
+// Who was just told of newcomers who wait learns why they are not listed yet.
+func TestStalledPageTellsWhomItLists(t *testing.T) {
+	e := newTestExporter(t, sandbox.New(sandbox.Options{}), environ{
+		"EXPORTER_LISTEN_ADDRESS": "127.0.0.1:0", "EXPORTER_STALLED_AFTER": "kyc_initiated:90m", "EXPORTER_ABANDONED_AFTER": "kyc_initiated:36h",
+	})
+	e.refresher.Refresh(context.Background())
+	for path, tells := range map[string]bool{"/stalled?flow_status=kyc_initiated": true, "/stalled": false} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		r.Host = "localhost"
+		r.Header.Set("Accept", "text/html")
+		w := httptest.NewRecorder()
+		e.Handler().ServeHTTP(w, r)
+		page := w.Body.String()
+		want := "Listed is who has been in this status for 1h 30m or longer, and for no longer than 1d 12h."
+		if !strings.Contains(page, "Nobody is stalled here.") || strings.Contains(page, want) != tells {
+			t.Errorf("%s: tells %t, want %t: %s", path, !tells, tells, page)
+		}
 	}
 }
 

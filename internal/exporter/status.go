@@ -26,6 +26,16 @@ type statusPage struct {
 	FlowsOf   string // the time in which customers entered and left
 }
 
+// State is that of the data, unless they are current and tell of somebody who is
+// stuck.
+func (p statusPage) State() string {
+	needs := func(r statusRow) bool { return r.Needs.Words != "" }
+	if p.Health.State == "OK" && slices.ContainsFunc(p.Rows, needs) {
+		return "Stuck"
+	}
+	return p.Health.State
+}
+
 // statusRow is one status of the funnel.
 type statusRow struct {
 	Status string
@@ -100,8 +110,8 @@ func (n numbers) rows() []statusRow {
 	longest := 1.0
 	for _, s := range onboarding.Statuses() {
 		rows = append(rows, statusRow{Status: s.String(), Waits: s.Waits(), Needs: n.needs(s)})
-		if customers, _ := n.of("yativo_card_customers", s.String()); s.Waits() {
-			longest = max(longest, customers)
+		if s.Waits() {
+			longest = max(longest, n.card("customers", s.String()))
 		}
 	}
 	for _, name := range n.Labels("yativo_card_customers") {
@@ -113,11 +123,9 @@ func (n numbers) rows() []statusRow {
 		if !row.Waits {
 			continue
 		}
-		customers, _ := n.of("yativo_card_customers", row.Status)
-		stalled, _ := n.of("yativo_card_stalled_customers", row.Status)
-		abandoned, _ := n.of("yativo_card_abandoned_customers", row.Status)
+		stalled, abandoned := n.card("stalled_customers", row.Status), n.card("abandoned_customers", row.Status)
 		from := 0.0
-		for part, count := range []float64{max(customers-stalled-abandoned, 0), stalled, abandoned} {
+		for part, count := range []float64{max(n.card("customers", row.Status)-stalled-abandoned, 0), stalled, abandoned} {
 			rows[i].Bar[part] = barPart{from, 100 * count / longest}
 			from += rows[i].Bar[part].Width
 		}
@@ -128,18 +136,15 @@ func (n numbers) rows() []statusRow {
 // needs says why somebody has to look at a status, as the alerts judge it.
 func (n numbers) needs(s onboarding.Status) cause {
 	name := s.String()
-	stalled, _ := n.of("yativo_card_stalled_customers", name)
-	undeployed, _ := n.of("yativo_card_undeployed_safes", name)
-	entered, _ := n.of("yativo_card_entered_since_advance_customers", name)
-	enough, _ := n.of("yativo_card_entered_since_advance_limit", name)
+	stalled, enough := n.card("stalled_customers", name), n.card("entered_since_advance_limit", name)
 	missed, known := n.of("yativo_card_missed_advances", name)
-	limit, _ := n.of("yativo_card_missed_advances_limit", name)
 	switch {
 	case s == onboarding.SafeDeploying && stalled > 0:
 		return cause{"wallets do not deploy", "yativocardsafedeploymentstalled"}
-	case s.Step() == onboarding.Active.Step() && undeployed > 0:
+	case s.Step() == onboarding.Active.Step() && n.card("undeployed_safes", name) > 0:
 		return cause{"wallets are not deployed, so that they cannot be funded", "yativocardactivewithoutsafe"}
-	case s.Waits() && enough > 0 && entered >= enough && (known && missed >= limit || !known && stalled > 0):
+	case s.Waits() && enough > 0 && n.card("entered_since_advance_customers", name) >= enough &&
+		(known && missed >= n.card("missed_advances_limit", name) || !known && stalled > 0):
 		section := "yativocardstepstalled"
 		if s == onboarding.KYCInitiated {
 			section = "yativocardkycstalled"

@@ -97,14 +97,14 @@ func TestStatusPageSaysWhatIsWrong(t *testing.T) {
 	for range 2 {
 		e.refresher.Refresh(context.Background())
 	}
-	const since = ` since [0-9]+ [A-Z][a-z]+ [0-9:]+ UTC, `
-	says("Blind", "Yativo says that the key lacks the permission"+since+"2 refreshes in a row.")
+	const since = ` \(since [0-9]+ [A-Z][a-z]+ [0-9:]+ UTC, `
+	says("Blind", "Yativo says that the key lacks the permission"+since+`2 refreshes in a row\).`)
 	repair()
 	e.refresher.Refresh(context.Background())
 	says("OK", "The data are current, read [0-9]+s ago.")
 	api.InjectFault(sandbox.Status(http.StatusForbidden))
 	e.refresher.Refresh(context.Background())
-	says("Degraded", "Yativo says that the key lacks the permission"+since+"1 refresh.")
+	says("Degraded", "Yativo says that the key lacks the permission"+since+`1 refresh\).`)
 }
 
 // A silence is not told of data that are gone, and what was counted since the
@@ -227,9 +227,35 @@ func TestStuckIsNotOK(t *testing.T) {
 				t.Errorf("%s with %v lacks %s: %s", c.state, c.rows, want, page)
 			}
 		}
-		told := `kyc_initiated: 9 entered.</span> <a href="runbook#yativocardkycstalled">What to do</a> · <a href="stalled?flow_status=kyc_initiated">Who they are</a>`
+		told := `kyc_initiated: 9 entered.</span> <a href="runbook#yativocardkycstalled">What to do</a> · <a href="stalled?flow_status=kyc_initiated">Who is stalled</a>`
 		if got, want := strings.Count(page, told), min(1, len(c.rows)); c.want == "OK" && got != 0 || c.want != "OK" && got != want {
 			t.Errorf("%s with %v tells %d times what is stuck", c.state, c.rows, got)
+		}
+	}
+}
+
+// An age past its limit stands out, in words too, as on paper.
+func TestAnAgePastItsLimitStandsOut(t *testing.T) {
+	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
+	now := time.Now()
+	page := func(at map[string]float64) string {
+		n := numbers{now, map[string]map[string]float64{"yativo_exporter_staleness_limit_seconds": {"customers": 180, "balances": 900}}}
+		for part, age := range at {
+			n.families["yativo_exporter_"+part+"_timestamp_seconds"] = map[string]float64{"": float64(now.Unix()) - age}
+		}
+		w := httptest.NewRecorder()
+		e.render(w, http.StatusOK, "status", statusPage{numbers: n})
+		return w.Body.String()
+	}
+	for want, at := range map[string]map[string]float64{
+		`<dt>Customers read</dt><dd>2m ago, limit 3m</dd>`:                             {"snapshot": 120},
+		`<dt>Customers read</dt><dd class="bad">2h 3m ago, past the limit of 3m</dd>`:  {"snapshot": 7380},
+		`<dt>Customers read</dt><dd>–, limit 3m</dd>`:                                  {},
+		`<dt>Balances read</dt><dd>3m ago, limit 15m</dd>`:                             {"snapshot": 240, "balance": 180},
+		`<dt>Balances read</dt><dd class="bad">15m 1s ago, past the limit of 15m</dd>`: {"snapshot": 1, "balance": 901},
+	} {
+		if got := page(at); !strings.Contains(got, want) {
+			t.Errorf("of %v the page lacks %s: %s", at, want, got)
 		}
 	}
 }
@@ -255,7 +281,10 @@ func TestNumbersReadWell(t *testing.T) {
 			t.Errorf("%s is shown as %q, want %q", d, got, want)
 		}
 	}
-	for v, want := range map[float64]string{0: "0.00", 999.5: "999.50", 1234567.891: "1,234,567.89", -1000: "-1,000.00"} {
+	for v, want := range map[float64]string{
+		0: "0.00", 999.5: "999.50", 1234567.891: "1,234,567.89", -999.99: "-999.99", -1000: "-1,000.00", -123456: "-123,456.00",
+		-9876543210.98: "-9,876,543,210.98", 9007199254740992: "9,007,199,254,740,992.00", -0.001: "0.00",
+	} {
 		if got := grouped(v, 2); got != want {
 			t.Errorf("%g is shown as %q, want %q", v, got, want)
 		}
