@@ -408,6 +408,36 @@ func TestLinksLeadToEachOther(t *testing.T) {
 	}
 }
 
+// The rows that say that no alert fires, or that none can, lead to the section of
+// the runbook on the alert that always fires, and not to the top of the page.
+func TestRowsWithoutAnAlertLeadToASection(t *testing.T) {
+	t.Parallel()
+	anchors := map[string]bool{}
+	for _, name := range alertNames(t) {
+		anchors[name], anchors[strings.ToLower(name)] = true, true
+	}
+	for file, d := range shipped(t) {
+		for _, p := range panels(d) {
+			if *p.Title != "Alerts that fire" {
+				continue
+			}
+			named := regexp.MustCompile(`"alertname", "(\w+)"`).FindAllStringSubmatch(targets(t, p)[0].Expr, -1)
+			if len(named) != 2 {
+				t.Fatalf("%s: there are the rows %v, want two", file, named)
+			}
+			config, err := json.Marshal(p.FieldConfig.Overrides)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, row := range named {
+				if !anchors[row[1]] || !strings.Contains(string(config), `"`+row[1]+`":{`) {
+					t.Errorf("%s: the row %s has no section, or no words", file, row[1])
+				}
+			}
+		}
+	}
+}
+
 // fill is a query as Grafana sends it, with something chosen.
 func fill(expr string) string {
 	return strings.NewReplacer("$__rate_interval", "1m15s", "$__interval", "15s", "$__range", "6h").Replace(expr)

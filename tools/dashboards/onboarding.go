@@ -74,7 +74,7 @@ func kycVerdict() cog.Builder[dashboard.Panel] {
 		fmt.Sprintf("2 + 0 * (%s\nor %s)\nor 1 + 0 * (%s)\nor 0 * %s",
 			silent("", kyc), standing(""), unusual("", kyc), most("", "yativo_card_stalled_customers", kyc))).
 		Links([]cog.Builder[dashboard.DashboardLink]{
-			leadsTo("What to do", runbookURL+"#YativoCardKYCStalled"), leadsTo("Who they are", stalledURL+"?flow_status=kyc_initiated"),
+			leadsTo("What to do", runbookURL+"#YativoCardKYCStalled"), leadsTo("Who is stalled", stalledURL+"?flow_status=kyc_initiated"),
 		})
 }
 

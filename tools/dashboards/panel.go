@@ -47,11 +47,13 @@ func verdict(a about, list []word, query string) *stat.PanelBuilder {
 		Mappings(words(list...))
 }
 
-// graph shows values over time. A gap stays a gap.
+// graph shows values over time. A gap stays a gap, and the legend shows no value
+// of a series that has ended.
 func graph(a about, unit string, queries ...cog.Builder[variants.Dataquery]) *timeseries.PanelBuilder {
 	g := timeseries.NewPanelBuilder().
 		Title(a.title).Description(a.text).Span(a.width).Height(a.height).
 		Datasource(source()).Targets(queries).Unit(unit).NoValue("No data in this time range").
+		Mappings([]dashboard.ValueMapping{shownAs(dashboard.SpecialValueMatchNull, "–")}).
 		AxisSoftMin(0).ColorScheme(shades(neutral)).
 		LineWidth(2).FillOpacity(8).ShowPoints(common.VisibilityModeNever).
 		LineInterpolation(common.LineInterpolationStepAfter).
@@ -165,15 +167,17 @@ func bareTable(a about) *table.PanelBuilder {
 // blanks are what a cell says that has no value, and one whose value is not known
 // yet.
 func blanks() []dashboard.ValueMapping {
-	say := func(match dashboard.SpecialValueMatch, text string) dashboard.ValueMapping {
-		return dashboard.ValueMapping{SpecialValueMap: &dashboard.SpecialValueMap{
-			Type: dashboard.MappingTypeSpecialValue,
-			Options: dashboard.DashboardSpecialValueMapOptions{
-				Match: match, Result: dashboard.ValueMappingResult{Text: new(text)},
-			},
-		}}
-	}
-	return []dashboard.ValueMapping{say(dashboard.SpecialValueMatchNull, "–"), say(dashboard.SpecialValueMatchNaN, "learning")}
+	return []dashboard.ValueMapping{shownAs(dashboard.SpecialValueMatchNull, "–"), shownAs(dashboard.SpecialValueMatchNaN, "learning")}
+}
+
+// shownAs puts words in the place of what is no number.
+func shownAs(match dashboard.SpecialValueMatch, text string) dashboard.ValueMapping {
+	return dashboard.ValueMapping{SpecialValueMap: &dashboard.SpecialValueMap{
+		Type: dashboard.MappingTypeSpecialValue,
+		Options: dashboard.DashboardSpecialValueMapOptions{
+			Match: match, Result: dashboard.ValueMappingResult{Text: new(text)},
+		},
+	}}
 }
 
 // sortedBy sorts the rows of a table by a field, ascending.

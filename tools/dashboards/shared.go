@@ -31,7 +31,8 @@ func believe(a about, part, timestamp string) cog.Builder[dashboard.Panel] {
 const watchdog = `ALERTS{alertname="YativoCardWatchdog", alertstate="firing"}`
 
 // alertsFiring names the alerts that fire. The watchdog, which always fires,
-// tells none from rules that are not loaded.
+// tells none from rules that are not loaded. Both rows are named after it, so that
+// they lead to its section: a table has one link for all of its rows.
 func alertsFiring() cog.Builder[dashboard.Panel] {
 	const age = `time() - min by (alertname, severity) (ALERTS_FOR_STATE{alertname=~"YativoCard.+", job=~"$job"}
   and ignoring (alertstate) %s)`
@@ -40,15 +41,16 @@ func alertsFiring() cog.Builder[dashboard.Panel] {
 	}
 	return bareTable(about{"Alerts that fire", "The alerts of this program that fire now, pages first, and for how long their condition has held. If there is one: click its name, which opens its section of the runbook. Without the shipped rules nobody is told of anything: load them.", 10, 4}).
 		WithTarget(now(fmt.Sprintf(age, firing())+
-			"\nor "+state("0 * count ("+watchdog+") unless on () "+firing(), "No alert fires", "none")+
-			"\nor "+state("vector(0) unless on () "+watchdog, "The shipped rules are not loaded", "unloaded"), "").
+			"\nor "+state("0 * count ("+watchdog+") unless on () "+firing(), "YativoCardWatchdog", "none")+
+			"\nor "+state("vector(0) unless on () "+watchdog, "yativocardwatchdog", "unloaded"), "").
 			Format(prometheus.PromQueryFormatTable)).
 		Overrides([]cog.Builder[dashboard.DashboardFieldConfigSourceOverrides]{
 			named("kind", set("custom.width", 60),
 				set("custom.cellOptions", map[string]any{"type": "color-background", "mode": "basic"}),
 				set("mappings", words(word{"critical", "page", bad}, word{"warning", "ticket", watch}, word{"info", "info", ""},
 					word{"none", "calm", good}, word{"unloaded", "blind", unknown}))),
-			named("alert", linked("Its section of the runbook", runbookURL+"#${__value.raw}")),
+			named("alert", linked("Its section of the runbook", runbookURL+"#${__value.raw}"),
+				set("mappings", words(word{"YativoCardWatchdog", "No alert fires", ""}, word{"yativocardwatchdog", "The shipped rules are not loaded", ""}))),
 			named("for", set("custom.width", 90), set("unit", "s"), set("decimals", 0), set("mappings", words(word{"0", "–", ""}))),
 		}).
 		// The kinds' names happen to be in the order of their urgency.

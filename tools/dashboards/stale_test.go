@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -98,5 +99,37 @@ func TestVanishing(t *testing.T) {
 		if got := vanishes(expr); got != want {
 			t.Errorf("%s vanishes: %t, want %t", query, got, want)
 		}
+	}
+}
+
+// Grafana ends what Prometheus sent with a value of null, which the legend says as
+// a dash: without it, each line of the legend would say that the panel is empty.
+func TestLegendsShowNoValueOfWhatHasEnded(t *testing.T) {
+	t.Parallel()
+	graphs := 0
+	for file, d := range shipped(t) {
+		for _, p := range panels(d) {
+			if p.Type != "timeseries" {
+				continue
+			}
+			graphs++
+			options, err := json.Marshal(p.Options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(options), `"calcs":["last"]`) {
+				t.Errorf("%s: the legend of %s shows %s, want the last value, be it null", file, *p.Title, options)
+			}
+			mappings, err := json.Marshal(p.FieldConfig.Defaults.Mappings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(mappings), `"match":"null","result":{"text":"–"}`) {
+				t.Errorf("%s: %s has no words for null: %s", file, *p.Title, mappings)
+			}
+		}
+	}
+	if graphs < 10 {
+		t.Errorf("found %d graphs", graphs)
 	}
 }

@@ -1,5 +1,5 @@
 // What the dashboard's queries return, in the frames that Grafana's panels take.
-import { createTheme, getDisplayProcessor, getFieldDisplayName } from '@grafana/data';
+import { applyNullInsertThreshold, createTheme, getDisplayProcessor, getFieldDisplayName } from '@grafana/data';
 
 const parameters = new URLSearchParams(location.search);
 const minutes = Number(parameters.get('minutes'));
@@ -7,6 +7,7 @@ const minutes = Number(parameters.get('minutes'));
 export const theme = createTheme({ colors: { mode: 'light' }, typography: { fontFamily: '"Inter Variable", sans-serif' } });
 export const to = Math.floor(Date.now() / 1000);
 export const from = to - 60 * minutes;
+const step = Math.ceil((to - from) / 400);
 
 const variables = { $job: 'yativo-card-exporter', $instance: '.+', $__rate_interval: '15s' };
 
@@ -14,7 +15,7 @@ const variables = { $job: 'yativo-card-exporter', $instance: '.+', $__rate_inter
 export const named = (text) => Object.entries(variables).reduce((t, [name, value]) => t.replaceAll(name, value), text);
 
 async function ask(target) {
-  const range = target.instant ? { time: to } : { start: from, end: to, step: Math.ceil((to - from) / 400) };
+  const range = target.instant ? { time: to } : { start: from, end: to, step };
   const path = target.instant ? '/api/v1/query?' : '/api/v1/query_range?';
   const response = await fetch(parameters.get('prometheus') + path + new URLSearchParams({ query: named(target.expr), ...range }));
   const answer = await response.json();
@@ -43,7 +44,7 @@ async function query(panel) {
       const points = s.values ?? [s.value];
       return {
         refId: target.refId, length: points.length, fields: [
-          { name: 'Time', type: 'time', config: {}, values: points.map((p) => p[0] * 1000) },
+          { name: 'Time', type: 'time', config: target.instant ? {} : { interval: 1000 * step }, values: points.map((p) => p[0] * 1000) },
           { name: 'Value', type: 'number', labels: s.metric, config: { displayNameFromDS: legend(target, s.metric) }, values: points.map((p) => Number(p[1])) },
         ],
       };
@@ -113,8 +114,9 @@ function configure(panel, frames) {
   return frames;
 }
 
-// frames are a panel's data, ready to be drawn.
+// frames are a panel's data, ready to be drawn. Where a series has a gap, or ends
+// before the panel does, its values become null.
 export async function frames(panel) {
-  const raw = await query(panel);
+  const raw = (await query(panel)).map((frame) => applyNullInsertThreshold({ frame, refFieldPseudoMin: 1000 * from, refFieldPseudoMax: 1000 * to }));
   return configure(panel, (panel.transformations ?? []).reduce((f, t) => transformations[t.id](f, t.options), raw));
 }
