@@ -169,12 +169,7 @@ func TestWayOfAPage(t *testing.T) {
 	}
 
 	for _, path := range []string{"/", "/stalled", "/runbook"} {
-		b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": true}, nil)
-		b.call("Emulation.setEmulatedMedia", map[string]any{"media": "screen"}, nil)
-		b.open(root + path)
-		if got := b.evaluate("document.documentElement.scrollWidth"); got != 375.0 {
-			t.Errorf("%s is %v pixels wide on a phone of 375", path, got)
-		}
+		b.checkFit(root + path)
 		backgrounds := map[any]bool{}
 		for _, scheme := range []string{"light", "dark"} {
 			b.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
@@ -183,15 +178,27 @@ func TestWayOfAPage(t *testing.T) {
 		if len(backgrounds) != 2 {
 			t.Errorf("%s is the same in light and dark: %v", path, backgrounds)
 		}
-		for _, view := range []struct {
-			media string
-			width int
-		}{{"screen", 375}, {"screen", 870}, {"screen", 1280}, {"print", 718}} { // the last is A4's
-			b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": view.width, "height": 800, "deviceScaleFactor": 1, "mobile": false}, nil)
-			b.call("Emulation.setEmulatedMedia", map[string]any{"media": view.media}, nil)
-			if cut := b.evaluate("[...document.querySelectorAll('section')].filter(s => s.scrollWidth > s.clientWidth).map(s => s.innerText).join()"); cut != "" {
-				t.Errorf("%s is cut off on a %s of %d pixels: %v", path, view.media, view.width, cut)
-			}
+	}
+}
+
+// checkFit checks that nothing of a page is cut off, on a phone, on a desk and on
+// paper.
+func (b *browser) checkFit(url string) {
+	b.t.Helper()
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 375, "height": 800, "deviceScaleFactor": 1, "mobile": true}, nil)
+	b.call("Emulation.setEmulatedMedia", map[string]any{"media": "screen"}, nil)
+	b.open(url)
+	if got := b.evaluate("document.documentElement.scrollWidth"); got != 375.0 {
+		b.t.Errorf("%s is %v pixels wide on a phone of 375", url, got)
+	}
+	for _, view := range []struct {
+		media string
+		width int
+	}{{"screen", 375}, {"screen", 870}, {"screen", 1280}, {"print", 718}} { // the last is A4's
+		b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": view.width, "height": 800, "deviceScaleFactor": 1, "mobile": false}, nil)
+		b.call("Emulation.setEmulatedMedia", map[string]any{"media": view.media}, nil)
+		if cut := b.evaluate("[...document.querySelectorAll('section')].filter(s => s.scrollWidth > s.clientWidth).map(s => s.innerText).join()"); cut != "" {
+			b.t.Errorf("%s is cut off on a %s of %d pixels: %v", url, view.media, view.width, cut)
 		}
 	}
 }
