@@ -51,10 +51,9 @@ type barPart struct{ From, Width float64 }
 
 func (e *Exporter) servePage(access access) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		health, n := e.sees()
+		health, n, rows := e.sees()
 		recent := e.refresher.RecentRefreshes()
-		rows := n.rows()
-		if report := e.refresher.Stalled(); report != nil {
+		if report := e.refresher.Stalled(); report != nil && rows != nil {
 			for i, status := range onboarding.Statuses() {
 				rows[i].Flow = fmt.Sprintf("%d / %d", report.Entered[status], report.Left[status])
 			}
@@ -76,27 +75,25 @@ func (e *Exporter) servePage(access access) http.HandlerFunc {
 	}
 }
 
-// sees is what the exporter sees. What outlives the data would look like a
-// program that stands still, so that it ends with them.
-func (e *Exporter) sees() (health, numbers) {
+// sees is what the exporter sees. It sees no customers once their data are too
+// old: what outlives them would look like a program that stands still.
+func (e *Exporter) sees() (health, numbers, []statusRow) {
 	h, n := e.health(), readNumbers(e.registry)
 	if h.State == "Blind" {
-		for _, name := range []string{"last_advance_timestamp_seconds", "entered_since_advance_customers", "entered_since_advance_limit", "missed_advances", "missed_advances_limit", "missed_signups"} {
-			delete(n.families, "yativo_card_"+name)
-		}
+		return h, n, nil
 	}
-	return h, n
+	return h, n, n.rows()
 }
 
 // Warnings are what the status page warns of, in its words: by the status, or of
 // the data.
 func (e *Exporter) Warnings() map[string]string {
 	warnings := map[string]string{}
-	h, n := e.sees()
+	h, _, rows := e.sees()
 	if h.State != "OK" {
 		warnings["the data"] = h.Sentence
 	}
-	for _, row := range n.rows() {
+	for _, row := range rows {
 		if row.Needs.Words != "" {
 			warnings[row.Status] = row.Needs.Words
 		}
