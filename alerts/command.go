@@ -30,11 +30,11 @@ func Command(args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("alerts", flag.ContinueOnError)
 	set.SetOutput(stderr)
 	folder := set.String("o", "", "write the rules, Alertmanager's example configuration, its templates and the runbook to this `folder` instead of the rules to stdout")
-	set.Var((*duration)(&p.SilenceWithoutRhythm), "silence-without-rhythm", "`duration` without an advance that is told while the program's rhythm is not known")
-	set.IntVar(&p.SafeStalledMin, "safe-stalled-min", p.SafeStalledMin, "`customers` stalled in safe_deploying before the page; from 1 it is a ticket")
+	set.Var((*duration)(&p.SilenceWithoutRhythm), "silence-without-rhythm", "`duration` without an advance after which the alert fires while the program's rhythm is not known")
+	set.IntVar(&p.SafeStalledMin, "safe-stalled-min", p.SafeStalledMin, "`customers` stalled in safe_deploying that make a page; fewer make a ticket")
 	set.Func("label", "add the label `name=value` to every alert; may be repeated", p.addLabel)
 	set.StringVar(&p.RunbookURL, "runbook-url", p.RunbookURL, "`address` of the runbook; alerts add #name")
-	prometheus := set.String("prometheus-url", "", "`address` of Prometheus, for the queries of the runbook's page that -o writes")
+	prometheus := set.String("prometheus-url", "", "`address` of Prometheus, for the links from the queries of the runbook that -o writes")
 	set.StringVar(&p.DashboardURL, "dashboard-url", p.DashboardURL, "`address` of Grafana; alerts add /d/uid")
 	var jobs []string
 	set.Func("job", fmt.Sprintf("`names` of the scrape jobs that must exist, separated by commas; may be repeated (default %q)", strings.Join(p.Jobs, ",")), func(s string) error {
@@ -83,10 +83,10 @@ func Command(args []string, stdout, stderr io.Writer) int {
 func warnOfLocalLinks(p Params, stderr io.Writer) {
 	d := DefaultParams()
 	if p.RunbookURL == d.RunbookURL {
-		fmt.Fprintf(stderr, "alerts: the alerts link to the runbook at %s; set -runbook-url to an address that whoever is paged can open\n", p.RunbookURL)
+		fmt.Fprintf(stderr, "alerts: the alerts link to the runbook at %s; set -runbook-url to an address that the people on call can open\n", p.RunbookURL)
 	}
 	if p.DashboardURL == d.DashboardURL {
-		fmt.Fprintf(stderr, "alerts: the alerts link to Grafana at %s; set -dashboard-url to an address that whoever is paged can open\n", p.DashboardURL)
+		fmt.Fprintf(stderr, "alerts: the alerts link to Grafana at %s; set -dashboard-url to an address that the people on call can open\n", p.DashboardURL)
 	}
 }
 
@@ -112,7 +112,7 @@ func writePack(folder string, rules []byte, links Links, stderr io.Writer) error
 	}
 	kept, err := filepack.Write(folder, pack)
 	for _, name := range kept {
-		fmt.Fprintf(stderr, "alerts: %s is not as it is shipped and is kept; the shipped version is written to %s\n", name, name+filepack.NewSuffix)
+		fmt.Fprintf(stderr, "alerts: %s differs from the shipped version and is kept; the shipped version is written to %s\n", name, name+filepack.NewSuffix)
 	}
 	return err
 }

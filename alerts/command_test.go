@@ -41,8 +41,8 @@ func runAloud(t *testing.T, args ...string) (printed, stderr string) {
 // A page that links to localhost is of no use on a phone.
 func TestLinksThatNobodyChoseAreSaid(t *testing.T) {
 	t.Parallel()
-	runbook := "alerts: the alerts link to the runbook at http://localhost:10101/runbook; set -runbook-url to an address that whoever is paged can open\n"
-	dashboard := "alerts: the alerts link to Grafana at http://localhost:3000; set -dashboard-url to an address that whoever is paged can open\n"
+	runbook := "alerts: the alerts link to the runbook at http://localhost:10101/runbook; set -runbook-url to an address that the people on call can open\n"
+	dashboard := "alerts: the alerts link to Grafana at http://localhost:3000; set -dashboard-url to an address that the people on call can open\n"
 	for _, test := range []struct {
 		args []string
 		want string
@@ -77,7 +77,7 @@ func TestChangedFilesOfAlertmanagerAreKept(t *testing.T) {
 		if diff := cmp.Diff(testutil.ReadFile(t, name), testutil.ReadFile(t, filepath.Join(folder, name+".new"))); diff != "" {
 			t.Errorf("%s.new differs (-repository +folder):\n%s", name, diff)
 		}
-		if want := "alerts: " + filepath.ToSlash(name) + " is not as it is shipped and is kept"; !strings.Contains(stderr, want) {
+		if want := "alerts: " + filepath.ToSlash(name) + " differs from the shipped version and is kept"; !strings.Contains(stderr, want) {
 			t.Errorf("no %q in: %s", want, stderr)
 		}
 	}

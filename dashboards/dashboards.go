@@ -37,9 +37,9 @@ const (
 
 const usage = `Usage: dashboards [-runbook-url ADDRESS] [-stalled-url ADDRESS] [-time-range SPAN] [-o FOLDER] [NAME...]
 
-Writes the Grafana dashboards as JSON, ready to import: to standard output one
-by its name, or several as a JSON array; with -o each to a file of the folder.
-The names are %s; all are meant if there is none.
+Writes the Grafana dashboards as JSON, ready to import. Standard output gets one
+dashboard by its name, or several as a JSON array; with -o, the folder gets a file
+for each. The names are %s; without a name, all are written.
 
 `
 
@@ -53,10 +53,10 @@ func Command(args []string, stdout, stderr io.Writer) int {
 		set.PrintDefaults()
 	}
 	var o order
-	set.StringVar(&o.folder, "o", "", "write to files of this `folder`, which is made if need be, instead of to standard output")
+	set.StringVar(&o.folder, "o", "", "write a file for each dashboard to this `folder`, which is created if it is missing, instead of standard output")
 	set.StringVar(&o.runbookURL, "runbook-url", defaultRunbookURL, "`address` of the runbook that the dashboards link to; alerts add #name")
 	set.StringVar(&o.stalledURL, "stalled-url", defaultStalledURL, "`address` of the list of who is stalled that the dashboards link to; statuses add ?flow_status=name")
-	set.StringVar(&o.timeRange, "time-range", "", "the `span`, as 30m, 6h or 7d, that each dashboard opens on, instead of its own")
+	set.StringVar(&o.timeRange, "time-range", "", "time `span` that each dashboard opens with, such as 30m, 6h or 7d, instead of its own")
 	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitcode.OK
@@ -93,7 +93,7 @@ func (o order) check() error {
 	case !isAddress(o.stalledURL) || strings.Contains(o.stalledURL, "?"):
 		return fmt.Errorf("-stalled-url is %q, must be an http or https address without query or fragment", o.stalledURL)
 	case o.timeRange != "" && !regexp.MustCompile(`^[1-9][0-9]*[mhdw]$`).MatchString(o.timeRange):
-		return fmt.Errorf("-time-range is %q, must be a number of minutes, hours, days or weeks, as 30m", o.timeRange)
+		return fmt.Errorf("-time-range is %q, must be a number of minutes, hours, days or weeks, such as 30m", o.timeRange)
 	}
 	for _, name := range o.names {
 		if !slices.Contains(Names(), name) {

@@ -39,23 +39,23 @@ type command struct {
 func commands() []command {
 	return []command{
 		{
-			name: "serve", run: serve, summary: "export (the default): refresh in the background, serve /metrics",
+			name: "serve", run: serve, summary: "run the exporter (the default): refresh in the background, serve /metrics",
 			flags: "--web.listen-address ADDRESS  --web.config.file FILE  --log.level LEVEL  --log.format FORMAT",
 		},
 		{
-			name: "demo", run: demo, summary: "an embedded sandbox of the API and the exporter against it; needs no configuration",
+			name: "demo", run: demo, summary: "run the exporter against an embedded sandbox of the API; needs no configuration",
 			flags: "-customers N  -scenario healthy|kyc-stall|safe-stall|outage|rate-limit  -speed X",
 		},
-		{name: "check", run: withoutArguments(check), summary: "validate the configuration, mint a token, fetch page 1, and say what was found"},
+		{name: "check", run: withoutArguments(check), summary: "check the configuration, get a token, read page 1, and say what was found"},
 		{name: "alerts", run: withOwnMessages(alerts.Command), summary: "print the alert rules of this version, or write them to a folder with -o DIR; -help lists the parameters"},
 		{name: "dashboards", run: withOwnMessages(dashboards.Command), summary: "print the Grafana dashboards of this version, or write them to a folder with -o DIR"},
 		{name: "healthcheck", run: withoutArguments(healthcheck), summary: "exit 0 if the exporter on this machine answers"},
 		{
-			name: "stalled", run: stalled, summary: "print who is stalled, as CSV, from EXPORTER_PRIVATE_ADDRESS of the exporter on this machine",
-			flags: "flow_status",
+			name: "stalled", run: stalled, summary: "print who is stalled, as CSV; asks the exporter on this machine at EXPORTER_PRIVATE_ADDRESS",
+			flags: "[flow_status]",
 		},
 		{name: "version", aliases: []string{"--version", "-version"}, run: withoutArguments(printVersion), summary: "print the version (--version)"},
-		{name: "help", aliases: []string{"--help", "-help", "-h"}, run: help, summary: "print this (--help)"},
+		{name: "help", aliases: []string{"--help", "-help", "-h"}, run: help, summary: "print this, or the help of a command (--help)"},
 	}
 }
 
@@ -81,7 +81,7 @@ func dispatch(ctx context.Context, p Process) error {
 	if strings.HasPrefix(name, "-") {
 		return serve(ctx, p)
 	}
-	return usageError(fmt.Sprintf("there is no command %q; --help lists them", name))
+	return usageError(fmt.Sprintf("there is no command %q; --help lists the commands", name))
 }
 
 // usageError is a mistake on the command line.
@@ -123,7 +123,7 @@ func withoutArguments(run func(ctx context.Context, p Process) error) func(ctx c
 		case isHelpFlag(p.Args[0]):
 			return printHelp(p.Stdout)
 		default:
-			return usageError(fmt.Sprintf("this command takes no arguments, but there is %q", p.Args[0]))
+			return usageError(fmt.Sprintf("this command takes no arguments, but got %q", p.Args[0]))
 		}
 	}
 }

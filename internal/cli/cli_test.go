@@ -61,6 +61,7 @@ func TestCommandLine(t *testing.T) {
 		"help for check":       {[]string{"help", "check"}, exitOK, "YATIVO_RATE_RESERVE"},
 		"help for help":        {[]string{"help", "help"}, exitOK, "YATIVO_RATE_RESERVE"},
 		"help for version":     {[]string{"help", "version"}, exitOK, "YATIVO_RATE_RESERVE"},
+		"help for stalled":     {[]string{"help", "stalled"}, exitOK, "YATIVO_RATE_RESERVE"},
 		"help for nothing":     {[]string{"help", "export"}, exitUsage, `no command "export"`},
 		"help of serve":        {[]string{"serve", "-h"}, exitOK, "YATIVO_RATE_RESERVE"},
 		"serve unknown flag":   {[]string{"serve", "--web.port=1"}, exitUsage, "-web.port"},

@@ -95,7 +95,7 @@ func parseDemo(p Process) (*sandbox.Options, error) {
 	plays, err := sandbox.ParseScenario(*scenario)
 	switch {
 	case flags.NArg() > 0:
-		return nil, usageError(fmt.Sprintf("demo: takes no arguments, but there is %q", flags.Arg(0)))
+		return nil, usageError(fmt.Sprintf("demo: takes no arguments, but got %q", flags.Arg(0)))
 	case err != nil:
 		return nil, usageError("demo: -scenario: " + err.Error())
 	case *customers < 0 || *customers > 1_000_000:

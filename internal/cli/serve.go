@@ -40,7 +40,7 @@ func serve(ctx context.Context, p Process) error {
 	case err != nil:
 		return usageError("serve: " + err.Error())
 	case flags.NArg() > 0:
-		return usageError(fmt.Sprintf("serve: takes no arguments, but there is %q", flags.Arg(0)))
+		return usageError(fmt.Sprintf("serve: takes no arguments, but got %q", flags.Arg(0)))
 	}
 	c, err := config.Read(environment)
 	if err != nil {

@@ -14,13 +14,6 @@ import (
 // stalled prints who is stalled, as the exporter on this machine lists them at
 // its private address.
 func stalled(ctx context.Context, p Process) error {
-	env, err := config.ReadEnvironment(p.Environment)
-	if err != nil {
-		return err
-	}
-	if env.PrivateAddress == "" {
-		return &config.Error{Problems: []string{"EXPORTER_PRIVATE_ADDRESS: must be set as it is for the exporter"}}
-	}
 	query := url.Values{"format": {"csv"}}
 	switch {
 	case len(p.Args) > 1:
@@ -29,6 +22,13 @@ func stalled(ctx context.Context, p Process) error {
 		return printHelp(p.Stdout)
 	case len(p.Args) == 1:
 		query.Set("flow_status", p.Args[0])
+	}
+	env, err := config.ReadEnvironment(p.Environment)
+	if err != nil {
+		return err
+	}
+	if env.PrivateAddress == "" {
+		return &config.Error{Problems: []string{"EXPORTER_PRIVATE_ADDRESS: must be set as it is for the exporter"}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

@@ -114,7 +114,7 @@ func fullDiskUnderThePack(t *testing.T) {
 func changedPack(t *testing.T) {
 	t.Helper()
 	folder := t.TempDir()
-	for _, want := range []string{"", "alertmanager.yml is not as it is shipped and is kept"} {
+	for _, want := range []string{"", "alertmanager.yml differs from the shipped version and is kept"} {
 		got := runExporter(t, nil, "alerts", "-o", folder)
 		if got.code != 0 || !strings.Contains(got.stderr, want) {
 			t.Errorf("exit code %d, and it says %q, want %q", got.code, got.stderr, want)
