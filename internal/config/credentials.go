@@ -10,19 +10,19 @@ import (
 func (p *problems) credentials(c Config) {
 	switch key, secret, token := c.APIKey.IsSet(), c.APISecret.IsSet(), c.AccessToken.IsSet(); {
 	case token && (key || secret):
-		p.add("YATIVO_ACCESS_TOKEN", "excludes YATIVO_API_KEY and YATIVO_API_SECRET; set the one or the other")
+		p.add("YATIVO_ACCESS_TOKEN", "cannot be set together with YATIVO_API_KEY and YATIVO_API_SECRET; set one or the other")
 	case !token && !key && !secret:
 		p.add("YATIVO_API_KEY and YATIVO_API_SECRET", "must be set, or YATIVO_ACCESS_TOKEN in their place")
 	case !token && !key:
-		p.add("YATIVO_API_KEY", "must be set beside YATIVO_API_SECRET")
+		p.add("YATIVO_API_KEY", "must be set together with YATIVO_API_SECRET")
 	case !token && !secret:
-		p.add("YATIVO_API_SECRET", "must be set beside YATIVO_API_KEY")
+		p.add("YATIVO_API_SECRET", "must be set together with YATIVO_API_KEY")
 	}
 }
 
 func (p *problems) secret(variable, value, path string) apiclient.Secret {
 	if value != "" && path != "" {
-		p.add(variable, "excludes %s_FILE; set the one or the other", variable)
+		p.add(variable, "cannot be set together with %s_FILE; set one or the other", variable)
 		return apiclient.SecretValue(value)
 	}
 	secret := apiclient.SecretValue(value)
@@ -34,9 +34,9 @@ func (p *problems) secret(variable, value, path string) apiclient.Secret {
 		case err != nil:
 			p.add(variable, "%v", err)
 		case isQuoted(value):
-			p.add(variable, "the secret is in quotes, which would be part of it; leave them out")
+			p.add(variable, "the secret is in quotes, which would be part of the value; leave them out")
 		case len(value) > len(bearer) && strings.EqualFold(value[:len(bearer)], bearer):
-			p.add(variable, "begins with %q, which each request adds by itself; leave it out", bearer)
+			p.add(variable, "begins with %q, which the exporter adds itself; leave it out", bearer)
 		}
 	}
 	return secret

@@ -38,9 +38,9 @@ func (p *problems) baseURL(variable, value string) *url.URL {
 	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
 		p.add(variable, "must be an address such as https://crypto-api.yativo.com/api/v1")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		p.add(variable, "must hold neither credentials nor a query nor a fragment")
+		p.add(variable, "must hold no credentials, query or fragment")
 	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
-		p.add(variable, "must begin with https://, since the token would travel in the clear; http:// is for loopback hosts")
+		p.add(variable, "must begin with https://, since the token would be sent without encryption; http:// is only for loopback hosts")
 	}
 	return u
 }
@@ -126,7 +126,7 @@ func (p *problems) stateFile(variable, value string) string {
 		return ""
 	}
 	if strings.EqualFold(value, "none") {
-		p.add(variable, "must be none, in small letters, to keep no file; a file of that name is written with its folder, ./NONE")
+		p.add(variable, "must be none, in small letters, to keep no file; for a file of that name, write ./NONE")
 	}
 	return value
 }

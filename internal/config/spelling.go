@@ -20,9 +20,9 @@ func (p *problems) spelling(variables map[string]string) {
 		case value != strings.TrimSpace(value):
 			p.add(v.Name, "begins or ends with white space")
 		case isQuoted(value):
-			p.add(v.Name, "is in quotes, which would be part of it; leave them out")
+			p.add(v.Name, "is in quotes, which would be part of the value; leave them out")
 		case strings.IndexAny(value, "~$") == 0:
-			p.add(v.Name, "begins with ~ or $, which only a shell knows; write the whole path")
+			p.add(v.Name, "begins with ~ or $, which only a shell replaces; write the whole path")
 		}
 	}
 }
