@@ -22,26 +22,26 @@ type rhythmMetrics struct {
 func newRhythmMetrics(gauge func(name, help string, labels ...string) *prometheus.GaugeVec) rhythmMetrics {
 	const (
 		missed = " Counted in usual hours: each hour since then adds the share of past weeks that had one in that hour of the week. Absent until the program's rhythm is known."
-		limit  = " from which on chance does not explain it, from the program's own rhythm. Absent until the rhythm is known."
+		limit  = " is no longer explained by chance, from the program's own rhythm. Absent until the rhythm is known."
 		cohort = " Absent until the program's rhythm is known."
 	)
 	return rhythmMetrics{
 		missedAdvances: gauge("yativo_card_missed_advances",
 			"How long nobody has advanced past this status."+few+missed, "flow_status"),
 		missedAdvancesLimit: gauge("yativo_card_missed_advances_limit",
-			"Value of yativo_card_missed_advances"+limit, "flow_status"),
+			"Value at which yativo_card_missed_advances"+limit, "flow_status"),
 		enteredSince: gauge("yativo_card_entered_since_advance_customers",
 			"Customers who entered this status after the last advance past it and are still there, however long."+few, "flow_status"),
 		enteredSinceLimit: gauge("yativo_card_entered_since_advance_limit",
-			"Value of yativo_card_entered_since_advance_customers from which on chance does not explain it, from the share that usually drops out and the time that each customer had. +Inf while none has had any time.", "flow_status"),
+			"Value at which yativo_card_entered_since_advance_customers is no longer explained by chance, from the share that usually drops out and the time that each customer had. +Inf while none has had any time.", "flow_status"),
 		missedSignUps: gauge("yativo_card_missed_signups",
 			"How long nobody has signed up."+missed),
 		missedSignUpsLimit: gauge("yativo_card_missed_signups_limit",
-			"Value of yativo_card_missed_signups"+limit),
+			"Value at which yativo_card_missed_signups"+limit),
 		missedChanges: gauge("yativo_card_missed_changes",
 			"How long the list of customers has not changed: no sign-up, no move, no other balance."+missed),
 		missedChangesLimit: gauge("yativo_card_missed_changes_limit",
-			"Value of yativo_card_missed_changes"+limit),
+			"Value at which yativo_card_missed_changes"+limit),
 		cohort: gauge("yativo_card_cohort_customers",
 			"Customers who entered this status 4 to 24 hours ago."+cohort, "flow_status"),
 		cohortWaiting: gauge("yativo_card_cohort_waiting_customers",
