@@ -67,7 +67,7 @@ func (e *Exporter) handler(access access) http.Handler {
 func (e *Exporter) render(w http.ResponseWriter, status int, name string, data any) {
 	var page bytes.Buffer
 	if err := e.pages.ExecuteTemplate(&page, name, data); err != nil {
-		http.Error(w, "The page cannot be made; /metrics has all of its numbers.", http.StatusInternalServerError)
+		http.Error(w, "The page cannot be rendered; /metrics has all of its numbers.", http.StatusInternalServerError)
 		return
 	}
 	writePage(w, status, page.Bytes())

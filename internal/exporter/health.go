@@ -31,7 +31,7 @@ func causes() map[apiclient.Reason]cause {
 		apiclient.ReasonTimeout:     {"Yativo does not answer in time", sectionFailing},
 		apiclient.ReasonNetwork:     {"Yativo cannot be reached", sectionFailing},
 		apiclient.ReasonServer:      {"Yativo answers with errors of its own", sectionFailing},
-		apiclient.ReasonBadResponse: {"Yativo answers in a form that it does not document", sectionFailing},
+		apiclient.ReasonBadResponse: {"Yativo's answers do not have the documented form", sectionFailing},
 		apiclient.ReasonIncomplete:  {"Yativo lists fewer or more customers than it counts", sectionFailing},
 		apiclient.ReasonClient:      {"Yativo does not accept the request, or this machine cannot make it", sectionFailing},
 	}

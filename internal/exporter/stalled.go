@@ -52,7 +52,7 @@ func (e *Exporter) serveStalled(access access) http.HandlerFunc {
 		}
 		report := e.refresher.Stalled()
 		if report == nil {
-			e.answer(w, r, http.StatusServiceUnavailable, "There is no snapshot that is fresh enough. "+e.health().Sentence)
+			e.answer(w, r, http.StatusServiceUnavailable, "There is no current snapshot. "+e.health().Sentence)
 			return
 		}
 		list, limits := listStalled(report, statuses), e.options.Config.Thresholds
@@ -85,7 +85,7 @@ func refusal(privateAddress, status string) string {
 	if err != nil {
 		return "This list names customers.\n" +
 			"Set EXPORTER_PRIVATE_ADDRESS, for example to 127.0.0.1:10102, to serve it there, or let EXPORTER_WEB_CONFIG_FILE demand credentials (basic_auth_users, or client_auth_type: RequireAndVerifyClientCert).\n" +
-			"On a loopback address it is served to requests that name it as their host and that no proxy passes on."
+			"On a loopback address it is served to requests that name this address as their host and that no proxy forwards."
 	}
 	list := strings.TrimSuffix("http://localhost:10102/stalled?flow_status="+url.QueryEscape(status), "?flow_status=")
 	return strings.ReplaceAll(`This list names customers. It is served at EXPORTER_PRIVATE_ADDRESS. Reach it from your machine with one of these

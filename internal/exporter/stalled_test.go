@@ -180,7 +180,7 @@ func TestRefusalsLeadABrowserOn(t *testing.T) {
 			`<a href="http://localhost:20202/stalled?flow_status=%22%3E%3Cscript%3Ealert%281%29%3C%2Fscript%3E%0A&#43;&#43;javascript%3Aalert%281%29">`,
 		},
 		{local, "/stalled?flow_status=%3Cscript%3E", 400, "./", "flow_status must be one of [otp_requested ", "<p>flow_status must be one of [otp_requested "},
-		{local, "/stalled", 503, "./", "fresh enough. The first refresh is running.", "<p>There is no snapshot that is fresh enough. The first refresh"},
+		{local, "/stalled", 503, "./", "no current snapshot. The first refresh is running.", "<p>There is no current snapshot. The first refresh"},
 		{local, "/-/ready", 503, "./../", "no first snapshot yet. The first refresh is running.", "<p>There is no first snapshot yet."},
 		{local, "/-/healthy", 200, "./../", "The process is alive", "<p>The process is alive"},
 		{local, "/a/%3Cscript%3E/%2F/x", 404, "./../../../", "No such page.", "<p>No such page.</p>"},
