@@ -124,6 +124,9 @@ func TestEveryAlertHasItsRunbookSection(t *testing.T) {
 			t.Errorf("the runbook's page lacks %s", anchor)
 		}
 	}
+	if want := "<q>KYC stalled: … customers entered, nobody passed in …</q>"; !strings.Contains(string(page), want) {
+		t.Errorf("the runbook's page lacks %s", want)
+	}
 	for name := range sections {
 		if !named[name] {
 			t.Errorf("the runbook has a section on %s, which is no alert", name)

@@ -66,12 +66,14 @@ func RunbookHTML(links Links) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// summaries are the words of each alert, with a gap where a value stands.
+// summaries are the words of each alert, with a gap where a value stands, and
+// nothing where a condition does.
 func summaries() (map[string]string, error) {
 	rules, err := files.ReadFile("rules.yml.tmpl")
 	said, gap := map[string]string{}, regexp.MustCompile(`{{.*?}}`)
+	condition := regexp.MustCompile(`{{ (?:with|end)\b.*?}}`)
 	for _, found := range regexp.MustCompile(`(?s)- alert: (\w+)\n.*?summary: >-\n +([^\n]+)`).FindAllStringSubmatch(string(rules), -1) {
-		said[found[1]] = gap.ReplaceAllString(found[2], "…")
+		said[found[1]] = gap.ReplaceAllString(condition.ReplaceAllString(found[2], ""), "…")
 	}
 	return said, err
 }

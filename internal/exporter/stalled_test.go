@@ -284,7 +284,7 @@ func TestStalledPageTellsWhomItLists(t *testing.T) {
 		w := httptest.NewRecorder()
 		e.Handler().ServeHTTP(w, r)
 		page := w.Body.String()
-		want := "Listed is who has been in this status for 1h 30m or longer, and for no longer than 1d 12h."
+		want := "Customers are listed when they have been in this status for 1h 30m, and until 1d 12h."
 		if !strings.Contains(page, "Nobody is stalled here.") || strings.Contains(page, want) != tells {
 			t.Errorf("%s: tells %t, want %t: %s", path, !tells, tells, page)
 		}
