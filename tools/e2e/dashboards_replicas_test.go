@@ -88,6 +88,11 @@ func pending(customers string) map[string]string {
 	}
 }
 
+// pageFires is a page that fires from the tenth minute to the twentieth.
+func pageFires(alert string) map[string]string {
+	return map[string]string{`ALERTS{alertname="` + alert + `", alertstate="firing", severity="critical"}`: "_x10 1x10 stale"}
+}
+
 func panelCases() []panelCase {
 	verdict := func(value float64) map[string]float64 { return map[string]float64{"{}": value} }
 	return []panelCase{
@@ -184,6 +189,12 @@ func panelCases() []panelCase {
 				`yativo_api_circuit_breaker_state{instance="b", state="half_open"}`: "1x10",
 			}, "5m", "exporter", "API breaker", 0, verdict(2),
 		},
+		{"a page begins", pageFires("YativoCardKYCStalled"), "10m", "onboarding", "Pages", 0, map[string]float64{
+			`ALERTS{alertname="YativoCardKYCStalled", alertstate="firing", job="` + dashboardJob + `", severity="critical"}`: 1,
+		}},
+		{"a page goes on", pageFires("YativoCardKYCStalled"), "11m", "onboarding", "Pages", 0, nil},
+		{"a page is over", pageFires("YativoCardKYCStalled"), "21m", "onboarding", "Pages", 0, nil},
+		{"somebody else's page", pageFires("DiskFull"), "10m", "onboarding", "Pages", 0, nil},
 		{
 			"a pod has taken another's place", map[string]string{
 				`process_start_time_seconds{instance="a"}`: "-60x60 stale",
