@@ -19,10 +19,10 @@ import (
 func logFaults() []ownFault {
 	return []ownFault{
 		{
-			"a log that nobody reads", "refreshes, serves and is healthy; drops lines and counts them, and exits 0 at a SIGTERM",
+			"a log that nobody reads", "refreshes, serves and is healthy; drops log lines and counts them, and exits 0 at a SIGTERM",
 			func(t *testing.T) { unreadLog(t, os.O_RDWR, false) },
 		},
-		{"the log's reader dies", "likewise", func(t *testing.T) { unreadLog(t, os.O_RDONLY|syscall.O_NONBLOCK, true) }},
+		{"the log's reader dies", "the same", func(t *testing.T) { unreadLog(t, os.O_RDONLY|syscall.O_NONBLOCK, true) }},
 	}
 }
 

@@ -66,13 +66,13 @@ func processFaults() []ownFault {
 	return []ownFault{
 		{
 			"out of file descriptors",
-			"serves scrapers that are connected; refreshes fail by `network`, which names the limit; is right again a refresh after there are some",
+			"serves scrapers that are connected; refreshes fail with `network`, and the error names the limit; is right again one refresh after the limit is no longer reached",
 			outOfDescriptors,
 		},
-		{"SIGTERM in any phase", "exits 0, and says that it stopped; a scraper that does not read delays that by 5 s at most", terminatedInAnyPhase},
-		{"`kill -9` in the middle of its writes, 20 times", "goes on where the last finished walk was: nobody is new, no file is damaged", killedWhileWriting},
+		{"SIGTERM in any phase", "exits 0, and logs `clean shutdown`; a scraper that does not read delays this by at most 5 s", terminatedInAnyPhase},
+		{"`kill -9` in the middle of its writes, 20 times", "goes on after the last finished walk: nobody is new, no file is damaged", killedWhileWriting},
 		{"`kill -9` every 2 s for half a minute", "sends no more than `YATIVO_RATE_LIMIT` in all", killedOverAndOver},
-		{"`GOMEMLIMIT=48MiB`, and bombs of 5 GB", "takes at most 80 MiB in all, the binary itself included, and is well afterwards", littleMemory},
+		{"`GOMEMLIMIT=48MiB`, and answers of 5 GB", "takes at most 80 MiB in all, including the binary itself, and works normally afterwards", littleMemory},
 	}
 }
 

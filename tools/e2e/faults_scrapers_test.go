@@ -24,7 +24,7 @@ func scraperFaults() []ownFault {
 	return []ownFault{
 		{
 			"1,000 scrapers at once",
-			"answers each, asks the API for nothing more, and gives memory, goroutines and descriptors back",
+			"answers all, sends the API no further request, and releases memory, goroutines and descriptors",
 			thousandScrapers,
 		},
 		{"a scraper that sends one byte a second", "closes the connection after 5 s", slowRequest},

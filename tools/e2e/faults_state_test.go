@@ -29,30 +29,30 @@ func stateFaults() []ownFault {
 	return []ownFault{
 		{
 			"no disk space",
-			"goes on from memory, counts each failed write and logs the first; writes all that it owes when there is space",
+			"goes on from memory, counts each failed write and logs the first; writes everything when there is space again",
 			fullDisk,
 		},
 		{
 			"the state file may not grow (`RLIMIT_FSIZE`)",
-			"likewise",
+			"the same",
 			fileSizeLimit,
 		},
 		{"a read-only disk at the start", "exits 1 and names `EXPORTER_STATE_FILE` and the reason", readOnlyDisk},
 		{"the state file is another exporter's", "exits 1 and says so; the other goes on", lockedState},
 		{"the state file is of a later version", "exits 1, says so, and leaves it as it is", futureState},
 		{
-			"the state file is damaged at any byte, cut off, or rubbish",
-			"starts, keeps the damaged file beside it, says what became of it, and tracks on from the file before, a walk behind",
+			"the state file is damaged at any byte, cut off, or no state file at all",
+			"starts, keeps the damaged file beside the new one, says so, and goes on from the previous file, one walk behind",
 			damagedState,
 		},
 		{
 			"the state file is damaged, and there is no space for a new one",
-			"exits 1, and keeps what it can still read: with space, it goes on with that",
+			"exits 1, and keeps what it can still read: when there is space, it goes on with that",
 			damagedOnAFullDisk,
 		},
 		{
 			"nobody is listed after a restart",
-			"doubts that for an hour, as without the restart (five minutes where there were up to ten customers); nobody is gone",
+			"does not believe that for an hour, as without the restart (five minutes if there were up to ten customers); nobody is gone",
 			emptyAfterRestart,
 		},
 	}

@@ -17,19 +17,19 @@ import (
 func writtenFaults() []ownFault {
 	return []ownFault{
 		{
-			"a misspelt variable, or one that other programs heed (`ALL_PROXY`)",
-			"warns at the start and in `check`, with the nearest known name, and goes on without",
+			"a misspelled variable, or one that only other programs read (`ALL_PROXY`)",
+			"warns at the start and in `check`, with the nearest known name, and goes on without it",
 			misspeltVariable,
 		},
 		{
-			"what a shell would have taken away: quotes, `~/`, a carriage return; `Bearer` before a token; `None`",
+			"what a shell would have removed or replaced: quotes, `~/`, a carriage return; also `Bearer` before a token, and `None`",
 			"exits 78 and names the variable, never its value",
 			unshelledValues,
 		},
-		{"a proxy that cannot be parsed, which Go ignores", "exits 78 and names the variable; nothing goes out past the proxy", unusableProxy},
+		{"a proxy that cannot be parsed, which Go ignores", "exits 78 and names the variable; no request avoids the proxy", unusableProxy},
 		{
 			"the disk fills up under `alerts -o` or `dashboards -o`",
-			"exits 1, and leaves the files of before: half a rule file may be a valid one",
+			"exits 1, and leaves the previous files, since half a rule file may be a valid one",
 			fullDiskUnderThePack,
 		},
 		{
