@@ -7,7 +7,7 @@ import (
 )
 
 // few is said of each metric that a stall goes on in while a few slip through.
-const few = " A few who pass during a stall are not an advance; a quarter of the usual number is."
+const few = " A few who pass during a stall are not an advance; a third of the usual number is."
 
 // rhythmMetrics show what was learned of the program's usual hours. A value that
 // is not known well enough is not shown.

@@ -501,7 +501,7 @@ func TestExposition(t *testing.T) {
 		golden += fmt.Sprintf("yativo_card_status_duration_seconds_count{flow_status=%q} %d\n", s, n)
 	}
 	golden += `
-# HELP yativo_card_last_advance_timestamp_seconds Unix time of the walk that last saw a customer move from this status, or an earlier one, to a later one; the start of tracking until there is one. A few who pass during a stall are not an advance; a quarter of the usual number is. Kept across restarts.
+# HELP yativo_card_last_advance_timestamp_seconds Unix time of the walk that last saw a customer move from this status, or an earlier one, to a later one; the start of tracking until there is one. A few who pass during a stall are not an advance; a third of the usual number is. Kept across restarts.
 # TYPE yativo_card_last_advance_timestamp_seconds gauge
 yativo_card_last_advance_timestamp_seconds{flow_status="kyc_completed"} 1.7935344e+09
 yativo_card_last_advance_timestamp_seconds{flow_status="kyc_initiated"} 1.7935344e+09

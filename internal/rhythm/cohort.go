@@ -105,17 +105,20 @@ const (
 )
 
 // Lossy reports whether clearly more wait than usual.
-func (c *Cohort) Lossy() bool {
+func (c *Cohort) Lossy() bool { return c.exceeds(LossDeviations) }
+
+// exceeds reports whether more wait than usual by so many standard deviations.
+func (c *Cohort) exceeds(deviations float64) bool {
 	usual, known := c.Usual()
 	customers := float64(c.Customers())
 	if !known || customers == 0 {
 		return false
 	}
 	deviation := math.Sqrt(usual * max(1-usual/customers, MinPassingShare) * 4 / 3)
-	return float64(c.Waiting) >= LossCustomers+usual+LossDeviations*deviation
+	return float64(c.Waiting) >= LossCustomers+usual+deviations*deviation
 }
 
-// learn adds the cohort of the hour that ends. One that loses people is not
+// learn adds the cohort of the hour that ends. One that seems to lose people is not
 // usual, and weighs a quarter: a loss of two weeks hardly shows, and a program
 // that has changed for good is known again within months.
 func (c *Cohort) learn() {
@@ -123,7 +126,7 @@ func (c *Cohort) learn() {
 		return
 	}
 	weight := float32(1)
-	if c.Lossy() {
+	if c.exceeds(hintDeviations) {
 		weight = lossyWeight
 	}
 	at, fade := slot(c.Hour), 1-weight/memoryWeeks
@@ -132,5 +135,10 @@ func (c *Cohort) learn() {
 	c.Weeks[at] = min(c.Weeks[at]+1, memoryWeeks)
 }
 
-// lossyWeight is what a cohort weighs that loses people.
-const lossyWeight = 0.25
+const (
+	// hintDeviations is from how many standard deviations on a cohort seems to lose
+	// people, before that is sure enough to be told.
+	hintDeviations = 2
+	// lossyWeight is what a cohort weighs that seems to lose people.
+	lossyWeight = 0.25
+)

@@ -57,7 +57,11 @@ const secondsApart = 900
 const (
 	// backShare is the share of the usual events with which a stall is over: a few
 	// who slip through are no cure.
-	backShare = 0.25
+	backShare = 1.0 / 3
+	// minBackEvents is how many that are at the least where as many usually happen in
+	// backHours: at night, one who slips through is a third of the usual.
+	minBackEvents = 1.5
+	backHours     = 2
 	// recentHours is in how many hours what is recent fades.
 	recentHours = 4
 )
@@ -102,7 +106,11 @@ func (s *Silence) ObserveBlind(events int) (over bool) {
 
 // isOver reports whether so many events end the silence.
 func (s *Silence) isOver(events int) bool {
-	return events > 0 && (!s.Stalled || s.RecentEvents+float32(events) >= backShare*s.usualShare()*s.RecentEntered)
+	if events == 0 || !s.Stalled {
+		return events > 0
+	}
+	least := min(minBackEvents, s.eventsPerWeek()*backHours/HoursPerWeek)
+	return float64(s.RecentEvents)+float64(events) >= max(least, backShare*float64(s.usualShare()*s.RecentEntered))
 }
 
 func (s *Silence) take(events int, over bool) {
@@ -209,10 +217,6 @@ const (
 	// a day's work depend on one another.
 	minEvidence      = 0.6
 	minNightEvidence = 0.75
-	// nightHours is how long a night off is, and nightShare the share of the
-	// events that it may hold.
-	nightHours = 8
-	nightShare = 0.02
 	// dayOffMargin is what must be missed beyond the busiest day where a day off is
 	// plausible: the hour in which work begins again, and a little.
 	dayOffMargin = 1.05
@@ -239,52 +243,6 @@ func (s *Silence) Limit(e Evidence) float64 {
 	}
 	asked := e.Nats * max(minEvidence, frequency)
 	return max(asked/week.nats, e.MinHours*week.density)
-}
-
-// week is what the shares of its 168 hours say of a program's week.
-type week struct {
-	hours      float64 // usual hours in a week
-	nats       float64 // how unlikely one usual hour without an event is, on average
-	natsByPair float64 // the same if two hours in a row share one event, as after a change to summer time
-	density    float64 // the share of a usual hour, on average
-	usualDay   float64 // usual hours of the busiest day
-	byHour     [hoursPerDay]float64
-}
-
-func summarize(usual *[HoursPerWeek]float32) (w week) {
-	var byPair [2]float64
-	day := 0.0
-	for hour, share := range usual {
-		p, next := float64(share), float64(usual[(hour+1)%HoursPerWeek])
-		w.hours += p
-		w.nats -= math.Log1p(-certainty * p)
-		byPair[hour%2] -= math.Log1p(-certainty * min(1, p+next))
-		w.density += p * p
-		w.byHour[hour%hoursPerDay] += p
-		if day += p; hour%hoursPerDay == hoursPerDay-1 {
-			w.usualDay, day = max(w.usualDay, day), 0
-		}
-	}
-	if w.hours > 0 {
-		w.natsByPair = max(w.nats, byPair[0], byPair[1]) / w.hours
-		w.nats /= w.hours
-		w.density /= w.hours
-	}
-	return w
-}
-
-// restsAtNight reports whether nothing happens in some eight hours of the day.
-func (w *week) restsAtNight() bool {
-	for first := range hoursPerDay {
-		sum := 0.0
-		for i := range nightHours {
-			sum += w.byHour[(first+i)%hoursPerDay]
-		}
-		if sum <= nightShare*w.hours {
-			return true
-		}
-	}
-	return false
 }
 
 // eventsPerWeek extrapolates nothing from less than a week.

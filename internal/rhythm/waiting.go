@@ -100,6 +100,9 @@ const (
 	// minEntered is how many customers must have come since the last event at
 	// the least for a silence to concern anybody.
 	minEntered = 5
+	// rareEvents is the number of events a week below which it is one more: four
+	// weeks of so few hardly show what share drops out.
+	rareEvents = 4.5
 	// falseQuarters is in how many quarters chance alone may once reach
 	// EnteredLimit, and weeksPerQuarter what a quarter is.
 	falseQuarters   = 1.7
@@ -130,5 +133,9 @@ func (s *Silence) EnteredLimit(customers int, surprise float64) float64 {
 	if s.Stalled {
 		asked *= stalledShare
 	}
-	return max(minEntered, math.Ceil(asked/each))
+	least := minEntered
+	if s.Known() && s.eventsPerWeek() < rareEvents {
+		least++
+	}
+	return max(float64(least), math.Ceil(asked/each))
 }

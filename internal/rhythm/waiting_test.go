@@ -79,8 +79,8 @@ func TestTheEndOfAStallDoesNotTeachItsLastHour(t *testing.T) {
 	}
 }
 
-// A few who slip through do not end a stall, and a quarter of the usual does.
-func TestAStallEndsWithAQuarterOfTheUsual(t *testing.T) {
+// A few who slip through do not end a stall, and a third of the usual does.
+func TestAStallEndsWithAThirdOfTheUsual(t *testing.T) {
 	for _, one := range []struct {
 		program   string
 		walks     int // from one who passes to the next; usually one passes in each
@@ -98,6 +98,28 @@ func TestAStallEndsWithAQuarterOfTheUsual(t *testing.T) {
 		if over != one.wantsOver {
 			t.Errorf("%s: over %v", one.program, over)
 		}
+	}
+}
+
+// At night hardly anybody comes, so that one who slips through is all of them.
+func TestOneWhoSlipsThroughAtNightIsNoCure(t *testing.T) {
+	p := newProgram(always)
+	p.run(4*week, true)
+	p.run(day, false)
+	p.Stall()
+	pass := func() (over bool) {
+		w := rhythm.Watch{From: p.now, To: p.now + 6*hour} // in which nobody came
+		p.Observe(w, 0)
+		p.now += 6*hour + p.step
+		return p.Observe(rhythm.Watch{From: w.To, To: p.now}, 1)
+	}
+	for night := range 3 {
+		if pass() {
+			t.Fatalf("one in night %d ends the stall", night)
+		}
+	}
+	if p.now += p.step; !p.Observe(rhythm.Watch{From: p.now - p.step, To: p.now}, 1) {
+		t.Error("two within minutes, where nobody came, do not end the stall")
 	}
 }
 

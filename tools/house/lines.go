@@ -57,7 +57,7 @@ func limits() map[string]int {
 		"internal/exporter":   955,
 		"internal/filepack":   100,
 		"internal/onboarding": 1600,
-		"internal/rhythm":     380,
+		"internal/rhythm":     400,
 	}
 }
 
