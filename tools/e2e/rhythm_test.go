@@ -93,14 +93,15 @@ func startStalledProgram(t *testing.T, more settings) (*sandbox.Sandbox, *export
 }
 
 // A program whose rhythm is known is shown with it, and KYC is paged by it: on the
-// status page, on the onboarding dashboard and by the rules.
+// status page, on the onboarding dashboard and by the rules. An hour may end while
+// the test runs.
 func TestTheRhythmIsShownAndPages(t *testing.T) {
 	t.Parallel()
 	_, exporter := startStalledProgram(t, nil)
 	_, page := exporter.get("/")
 	for _, want := range []string{
 		`<strong>Stuck</strong>`,
-		`kyc_initiated: 1[4-6] entered and wait, and nobody has passed for 8h[^.]*\.`,
+		`kyc_initiated: 1[4-6] entered and wait, and nobody has passed for [89]h[^.]*\.`,
 		`<tr class="needs"><td>kyc_initiated</td>(?s:.*?)<td data-l="New since">1[4-6]<small>of [5-9]</small></td>\n<td data-l="Hours missed">[89]\.\d<small>of 5\.0</small>`,
 		`Sign-ups: [01]\.\d of 5\.0 hours missed\.`,
 	} {
@@ -120,7 +121,7 @@ func TestTheRhythmIsShownAndPages(t *testing.T) {
 	})
 	onboardingPage := readDashboard(t, "onboarding")
 	const table = "Who is stuck, where, since when"
-	for query, within := range map[int][2]float64{1: {1, 1}, 8: {8, 9.1}, 9: {4.8, 5}, 10: {14, 16}} {
+	for query, within := range map[int][2]float64{1: {1, 1}, 8: {8, 9.5}, 9: {4.8, 5}, 10: {14, 16}} {
 		found, err := prometheus.values(fillVariables(onboardingPage.query(t, table, query)))
 		if err != nil {
 			t.Fatal(err)
