@@ -56,7 +56,7 @@ func configure(folder string, a addresses) error {
 		"secrets/page_url":     "http://" + a.receiver + "/page",
 		"secrets/ticket_url":   "http://" + a.receiver + "/ticket",
 		"secrets/watchdog_url": "http://" + a.receiver + "/watchdog",
-		"prometheus.yml": fmt.Sprintf(`global: {scrape_interval: 1s, evaluation_interval: 1s}
+		"prometheus.yml": fmt.Sprintf(`global: {scrape_interval: 2s, evaluation_interval: 1s}
 rule_files: [%s]
 alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}
 scrape_configs:
