@@ -45,7 +45,7 @@ Commands:
 			fmt.Fprintf(&b, "      default: %s\n", v.Default)
 		}
 	}
-	b.WriteString("\nHTTPS_PROXY, HTTP_PROXY and NO_PROXY are honored, and NO_COLOR.\n")
+	b.WriteString("\nHTTPS_PROXY, HTTP_PROXY, NO_PROXY and NO_COLOR are honored.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }

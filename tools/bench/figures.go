@@ -63,7 +63,7 @@ func (f figures) markdown() string {
 		fmt.Fprintf(&b, "| %s | %s %s | %s %s | %s | %s: %s |\n", r.What,
 			number(r.Measured), r.Unit, bound, number(r.Limit), verdict, r.How, r.Beside)
 	}
-	b.WriteString("\n| customers | page requests | walk | CPU, whole process | of it a row | the API's own CPU | scrape, p50 | series | peak memory | state file |\n")
+	b.WriteString("\n| customers | page requests | walk | CPU, whole process | of it per row | the API's own CPU | scrape, p50 | series | peak memory | state file |\n")
 	b.WriteString("|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for i, g := range f.Growth {
 		fmt.Fprintf(&b, "| %d | %d | %s s | %s s | %s | %s s | %s ms | %d | %s MiB | %s MB |\n", g.Customers, g.PageRequests,

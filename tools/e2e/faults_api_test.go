@@ -39,7 +39,7 @@ func apiFaults(t *testing.T) []row {
 	}
 	return append(rows,
 		row{
-			group: "customers endpoint", name: "401 for ever", begin: inject(sandbox.Status(http.StatusUnauthorized).On(sandbox.CustomersEndpoint)),
+			group: "customers endpoint", name: "401 forever", begin: inject(sandbox.Status(http.StatusUnauthorized).On(sandbox.CustomersEndpoint)),
 			// The page, a new token, and the page once more.
 			want: effect{reason: "auth", says: refusedCredentials, requests: 3},
 		},
@@ -67,7 +67,7 @@ func tokenFaults(t *testing.T) []row {
 	}
 	rows = append(rows,
 		row{
-			group: "token endpoint", name: "401 for ever", options: short, begin: inject(sandbox.Status(http.StatusUnauthorized).On(sandbox.TokenEndpoint)),
+			group: "token endpoint", name: "401 forever", options: short, begin: inject(sandbox.Status(http.StatusUnauthorized).On(sandbox.TokenEndpoint)),
 			want: effect{reason: "auth", says: refusedCredentials, requests: 1},
 		},
 		row{
@@ -75,7 +75,7 @@ func tokenFaults(t *testing.T) []row {
 			want: effect{reason: "auth", says: refusedCredentials, requests: 4},
 		},
 		row{
-			group: "token endpoint", name: "a token that is no string", options: short,
+			group: "token endpoint", name: "a token that is not a string", options: short,
 			begin: inject(sandbox.Body(`{"success":true,"access_token":{"a":1}}`).On(sandbox.TokenEndpoint)),
 			want:  effect{reason: "bad_response", says: "the answer is not the documented JSON object; check YATIVO_TOKEN_PATH", breaker: true, requests: 2},
 		},
@@ -185,7 +185,7 @@ func answers(t *testing.T) []badAnswer {
 		{name: "wrong types", fault: sandbox.Body(`{"success":true,"data":{"customers":"none","total":"87"},"access_token":[]}`), want: bad("the answer's data.customers is not a list"), elsewhere: notToken},
 		{name: "5 GB of JSON", fault: sandbox.HugeBody(5_000_000_000), want: bad(tooLarge), elsewhere: bigToken},
 		{name: "a gzip bomb of 5 GB", fault: sandbox.GzipBomb(5_000_000_000), want: bad(tooLarge), elsewhere: bigToken},
-		{name: "a million arrays in each other", fault: sandbox.DeepNesting(1_000_000), want: bad(notJSON), elsewhere: bigToken},
+		{name: "a million nested arrays", fault: sandbox.DeepNesting(1_000_000), want: bad(notJSON), elsewhere: bigToken},
 		{name: "compression that is broken", fault: brokenGzip(), want: bad("the answer's compression is broken")},
 	}
 	elsewhere := trap(t)

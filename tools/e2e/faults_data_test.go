@@ -30,7 +30,7 @@ func rowFaults() []row {
 			},
 		},
 		{
-			name: "3,000 unknown statuses and currencies", want: effect{requests: 33}, shows: "3,000 customers more; the first 8 statuses and 16 currencies have series, the rest are `unknown`",
+			name: "3,000 unknown statuses and currencies", want: effect{requests: 33}, shows: "3,000 more customers; the first 8 statuses and 16 currencies have series, the rest are `unknown`",
 			begin: insert(strangers()...),
 			data: func(now, before series) error {
 				const most = 16*8 + 8*2 // currencies and statuses beyond the documented ones, and series of each
@@ -42,7 +42,7 @@ func rowFaults() []row {
 			},
 		},
 		{
-			name: "a status that is not documented, with its step", want: effect{requests: 3}, shows: "2 customers more, under the name of their status; followed as in `kyc_completed`, since the step is 4",
+			name: "a status that is not documented, with its step", want: effect{requests: 3}, shows: "2 more customers, under the name of their status; followed as in `kyc_completed`, since the step is 4",
 			begin: insert(approved(), approved()),
 			data: func(now, before series) error {
 				return errors.Join(now.is("yativo_card_customers"+label("kyc_approved"), 2), now.is(unknownValues("flow_status"), 2),
@@ -51,7 +51,7 @@ func rowFaults() []row {
 		},
 		{name: "an `id` before each `customer_id`, and an empty `_id`", want: effect{requests: 3}, shows: "nobody is new or gone", begin: inject(idBeside())},
 		{
-			name: "dates in the future, in the year 0, absent, or none", want: effect{requests: 3}, shows: "4 customers more; 3 unknown values of `created_at`; no age below 0",
+			name: "dates in the future, in the year 0, absent, or none", want: effect{requests: 3}, shows: "4 more customers; 3 unknown values of `created_at`; no age below 0",
 			begin: insert(broken("created_at", `"2999-01-01T00:00:00Z"`), broken("created_at", `"0000-01-01T00:00:00Z"`),
 				broken("created_at", ""), broken("created_at", `"yesterday"`)),
 			data: func(now, before series) error {
@@ -70,7 +70,7 @@ func rowFaults() []row {
 			},
 		},
 		{
-			name: "text in place of numbers and flags", want: effect{requests: 3}, shows: "3 customers more; an unknown value of each field",
+			name: "text in place of numbers and flags", want: effect{requests: 3}, shows: "3 more customers; an unknown value of each field",
 			begin: insert(broken("safe_deployed", `"false"`), broken("cards_count", `"3"`), broken("flow_status", "3")),
 			data: func(now, before series) error {
 				return errors.Join(now.grew(before, "yativo_card_customers"+label("kyc_initiated"), 2), now.is(unknownValues("safe_deployed"), 1),
@@ -78,21 +78,21 @@ func rowFaults() []row {
 			},
 		},
 		{
-			name: "rows that are no objects", want: effect{requests: 3}, shows: "4 customers more in `unknown`",
+			name: "rows that are not objects", want: effect{requests: 3}, shows: "4 more customers in `unknown`",
 			begin: insert(verbatim("null"), verbatim("[1]"), verbatim(`"x"`), verbatim("{}")),
 			data: func(now, before series) error {
 				return errors.Join(now.grew(before, "yativo_card_customers"+label("unknown"), 4), now.is(unknownValues("flow_status"), 4))
 			},
 		},
 		{
-			name: "control characters and ANSI sequences in every text", want: effect{requests: 3}, shows: "a customer more in `unknown`; none of it in the log",
+			name: "control characters and ANSI sequences in every text", want: effect{requests: 3}, shows: "one more customer in `unknown`; none of it in the log",
 			begin: insert(everyText(`"\u001b[31m\u0000\r\n\u202e"`)),
 			data: func(now, before series) error {
 				return now.grew(before, "yativo_card_customers"+label("unknown"), 1)
 			},
 		},
 		{
-			name: "invalid UTF-8 in every text", want: effect{requests: 3}, shows: "a customer more in `unknown`; none of it in the log",
+			name: "invalid UTF-8 in every text", want: effect{requests: 3}, shows: "one more customer in `unknown`; none of it in the log",
 			begin: insert(everyText("\"\xff\xfe\xc0\x80\"")),
 			data: func(now, before series) error {
 				return now.grew(before, "yativo_card_customers"+label("unknown"), 1)

@@ -39,13 +39,13 @@ func listFaults() []row {
 		},
 		{name: "total is 9,999,999", begin: inject(always("9999999")), want: incomplete(12, "3 walks found 230 distinct customers, but the API counts 9999999", "a page that lists nobody before the end of the list")},
 		{
-			name: "total is another on every page",
+			name: "total differs on every page",
 			begin: inject(sandbox.Total(func(page int, actual int64) string {
 				return strconv.FormatInt(actual+100*int64(1+page%3), 10)
 			})),
 			want: incomplete(7, "3 walks found 230 distinct customers, but the API counts 430", "a total that is wrong on some pages"),
 		},
-		{name: "the same page for ever", begin: inject(sandbox.SamePage()), want: incomplete(3, "3 walks found 100 distinct customers, but the API counts 230", "the same page for every request; check any proxy between here and the API")},
+		{name: "the same page forever", begin: inject(sandbox.SamePage()), want: incomplete(3, "3 walks found 100 distinct customers, but the API counts 230", "the same page for every request; check any proxy between here and the API")},
 		{name: "an empty page in the middle", begin: inject(sandbox.EmptyPage(2)), want: incomplete(3, "3 walks found 100 distinct customers, but the API counts 230", "a page that lists nobody before the end of the list")},
 		{
 			name:  "an empty page in the middle that says total 0",

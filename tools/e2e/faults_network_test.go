@@ -105,7 +105,7 @@ func tlsFaults() []row {
 			}),
 		},
 		{
-			name: "a certificate that nobody trusted signed", want: fails("network", "the server's certificate is signed by an authority that this machine does not trust"),
+			name: "a certificate of an authority that is not trusted", want: fails("network", "the server's certificate is signed by an authority that this machine does not trust"),
 			begin: shows(func(t *testing.T, _ *authority) *tls.Certificate {
 				t.Helper()
 				return newAuthority(t).issue(t, nil)

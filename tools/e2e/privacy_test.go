@@ -77,7 +77,7 @@ func plantingFaults(elsewhere string) map[string]sandbox.Fault {
 		"401 from the list":          answer(http.StatusUnauthorized, says).On(sandbox.CustomersEndpoint),
 		"a redirect elsewhere":       answer(http.StatusTemporaryRedirect, says, "Location", elsewhere+"/planted"),
 		"a redirect to no address":   answer(http.StatusFound, says, "Location", "://planted\x7f"),
-		"a token that is no string":  answer(http.StatusOK, `{"success":true,"access_token":{"planted":1}}`).On(sandbox.TokenEndpoint),
+		"a token that is not a string":  answer(http.StatusOK, `{"success":true,"access_token":{"planted":1}}`).On(sandbox.TokenEndpoint),
 		"a token no header can bear": answer(http.StatusOK, `{"success":true,"access_token":"planted\nX: y"}`).On(sandbox.TokenEndpoint),
 		"no HTTP at all": {Handle: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			conn, _, err := http.NewResponseController(w).Hijack()
