@@ -82,7 +82,7 @@ func worstPending() cog.Builder[dashboard.Panel] {
 
 // doubtful counts customers of whom there should be none.
 func doubtful() cog.Builder[dashboard.Panel] {
-	return stats(about{"In doubt", "Missing: customers whose wallet is deployed but whose ledger the API did not tell, so that the totals lack them. Mismatched: customers with a realtime balance whose ledger is not available plus pending. If one stays amber for three hours: ask Yativo whether its balance queries fail, compare the accounts with Yativo's own ledger, and do not read the totals as a fall in deposits.", 5, 4}, "none",
+	return stats(about{"In doubt", "Missing: customers whose wallet is deployed but whose ledger balance the API does not give, so that the totals do not include them. Mismatched: customers with a realtime balance whose ledger is not available plus pending. If one stays amber for three hours: ask Yativo whether its balance queries fail, compare the accounts with Yativo's own ledger, and remember that a lower total does not mean that deposits fell.", 5, 4}, "none",
 		now(most("", "yativo_card_balance_missing_customers"), "missing"),
 		now(among("sum", "", most("currency", "yativo_card_balance_mismatch_customers")), "mismatched")).
 		TextMode(common.BigValueTextModeValueAndName).
@@ -103,7 +103,7 @@ func byCurrency() cog.Builder[dashboard.Panel] {
 	behind := func(freshness string) string {
 		return most("currency", "yativo_card_balance_customers", chosenCurrency, fmt.Sprintf("balance_freshness=%q", freshness))
 	}
-	return grid(about{"By currency, now", "What the customers' wallets hold, in units of each currency; currencies are never added. Share is that of pending, of the realtime ledger alone, and left out where fewer than ten customers stand behind it. The customers behind each line are told by how fresh their balance is. If a share is red: ask Yativo whether settlements are delayed; if mismatched is not 0 for hours: compare with Yativo's own ledger.", 24, 7},
+	return grid(about{"By currency, now", "What the customers' wallets hold, in units of each currency; currencies are never added. Share is that of pending, of the realtime ledger alone, and left out where fewer than ten customers stand behind it. The customers of each line are counted by how fresh their balance is. If a share is red: ask Yativo whether settlements are delayed; if mismatched is not 0 for hours: compare with Yativo's own ledger.", 24, 7},
 		rows{label: "currency", name: "currency", width: 90, order: "- " + most("currency", "yativo_card_ledger_balance", chosenCurrency)}, []column{
 			{"ledger", most("currency", "yativo_card_ledger_balance", chosenCurrency), money},
 			{"available", most("currency", "yativo_card_available_balance", chosenCurrency), money},
@@ -138,7 +138,7 @@ func pendingOverTime() cog.Builder[dashboard.Panel] {
 
 func changeOverTime() cog.Builder[dashboard.Panel] {
 	ledger := most("currency", "yativo_card_ledger_balance", chosenCurrency)
-	return graph(about{"Change of the ledger over 24 h", "By how much the ledger of each currency has changed against the same time a day before. Shown once there is a day of data. If it jumps: look for a large funding or payout, or for balances that are missing.", 12, 8}, "percentunit",
+	return graph(about{"Change of the ledger over 24 h", "How much the ledger of each currency has changed since the same time a day before. Shown once there is a day of data. If it jumps: look for a large funding or payout, or for balances that are missing.", 12, 8}, "percentunit",
 		// Each moment is of all replicas, since a moved pod has another name.
 		over(ledger+"\n/ ("+ledgerBefore()+" > 0) - 1", "{{currency}}")).
 		NoValue("Needs data of the day before").
@@ -154,14 +154,14 @@ func freshness() cog.Builder[dashboard.Panel] {
 }
 
 func realtimeOverTime() cog.Builder[dashboard.Panel] {
-	return graph(about{"Realtime share of the ledger", "The share of each currency's ledger whose balance is realtime, so whose pending part is known. If it is low: the pending share speaks for few customers.", 12, 8}, "percentunit",
+	return graph(about{"Realtime share of the ledger", "The share of each currency's ledger that comes from realtime balances, for which the pending part is known. If it is low: the pending share describes only a few customers.", 12, 8}, "percentunit",
 		over("max by (currency) ("+of("yativo_card_realtime_ledger_balance", chosenCurrency)+"\n/ ("+of("yativo_card_ledger_balance", chosenCurrency)+" > 0))", "{{currency}}")).
 		AxisSoftMax(1).
 		Overrides(painted(currencyPaint()))
 }
 
 func unsure() cog.Builder[dashboard.Panel] {
-	return graph(about{"Missing and mismatched", "Customers whose balance the API did not tell, and customers whose balance does not add up, by currency. Both are normally 0; if one stays above for three hours a ticket is opened: compare with Yativo's own ledger.", 12, 8}, "none",
+	return graph(about{"Missing and mismatched", "Customers whose balance the API does not give, and customers whose balance does not add up, by currency. Both are normally 0; if one stays above for three hours a ticket is opened: compare with Yativo's own ledger.", 12, 8}, "none",
 		over(most("", "yativo_card_balance_missing_customers"), "missing"),
 		over(most("currency", "yativo_card_balance_mismatch_customers", chosenCurrency), "mismatched {{currency}}")).
 		Decimals(0).

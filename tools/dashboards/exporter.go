@@ -40,7 +40,7 @@ func exporter() page {
 }
 
 func dataAge() cog.Builder[dashboard.Panel] {
-	return stats(about{"Age of the data", "Time since the walks ended that the customers' and the balances' series show. It runs from 0 to the refresh interval, or the interval of the balances; if it is far above: see the failures by reason.", 5, 4}, "s",
+	return stats(about{"Age of the data", "Time since the end of the walks whose customers and balances are shown. It runs from 0 to the refresh interval, or the interval of the balances; if it is far above: see the failures by reason.", 5, 4}, "s",
 		now(age(customersAt), "customers"), now(age(balancesAt), "balances")).
 		TextMode(common.BigValueTextModeValueAndName).
 		Orientation(common.VizOrientationVertical).
@@ -60,13 +60,13 @@ func breaker(by string) string {
 }
 
 func breakerNow() cog.Builder[dashboard.Panel] {
-	return verdict(about{"API breaker", "The circuit breaker in front of the API, of the worst replica. Open: calls failed one after the other, and none go out but single probes. It closes by itself; if it stays red: look at the requests by code, and whether Yativo reports an incident.", 5, 4},
+	return verdict(about{"API breaker", "The circuit breaker in front of the API, of the worst replica. Open: several calls in a row failed, and only single probes are sent. It closes by itself; if it stays red: look at the requests by code, and whether Yativo reports an incident.", 5, 4},
 		breakerWords(), breaker(""))
 }
 
 func ageOverTime() cog.Builder[dashboard.Panel] {
 	minutes := func(seconds string) string { return "(" + seconds + ") / 60" }
-	return graph(about{"Age of the data against its limit", "How old the customers' and the balances' data are. At its dashed limit a part's series vanish rather than freeze. A saw-tooth far below is healthy; if it climbs: see the failures by reason, beside it.", 12, 8}, "suffix:min",
+	return graph(about{"Age of the data against its limit", "How old the customers' and the balances' data are. At the dashed limit the series vanish, so that old values never look current. A saw-tooth far below the limit is normal; if it climbs: see the failures by reason, beside it.", 12, 8}, "suffix:min",
 		over(minutes(age(customersAt)), "customers"), over(minutes(age(balancesAt)), "balances"),
 		over(minutes(limit("customers")), "limit of customers"), over(minutes(limit("balances")), "limit of balances")).
 		Overrides(append(painted([]paint{{"^customers", neutral}, {"^balances", second}}),
@@ -74,7 +74,7 @@ func ageOverTime() cog.Builder[dashboard.Panel] {
 }
 
 func failures() cog.Builder[dashboard.Panel] {
-	return stacked(graph(about{"Failed refreshes by reason", "Refreshes that failed, or went without the balances that were due. auth and forbidden want a person: run the check command and put a valid key in place. The others mend themselves; if they go on: read the exporter's log for the reason.", 12, 8}, "none",
+	return stacked(graph(about{"Failed refreshes by reason", "Refreshes that failed, or went without the balances that were due. auth and forbidden need a person: run the check command and set a valid key. The others usually end without help; if they go on: read the exporter's log for the reason.", 12, 8}, "none",
 		over("sum by (reason) (increase("+of("yativo_exporter_refresh_failures_total")+"[$__rate_interval])) > 0", "{{reason}}"))).
 		Decimals(0).
 		NoValue("No failure in this time range").
@@ -122,7 +122,7 @@ func quotaOverTime() cog.Builder[dashboard.Panel] {
 	return graph(about{"Quota left, over time", "Requests that the API had left for the key when it last answered, and its limit. If it touches 0 the key's production traffic is refused as well: give the exporter a key of its own, or a longer EXPORTER_REFRESH_INTERVAL.", 12, 8}, "none",
 		over(least("", "yativo_api_rate_limit_remaining"), "left"),
 		over(most("", "yativo_api_rate_limit"), "limit")).
-		NoValue("The API did not tell its quota").
+		NoValue("The API does not state its quota").
 		Overrides(append(painted([]paint{{"left", neutral}}), dashed("limit", watchLine)))
 }
 
@@ -134,7 +134,7 @@ func throttled() cog.Builder[dashboard.Panel] {
 }
 
 func retries() cog.Builder[dashboard.Panel] {
-	return stacked(graph(about{"Repeated requests by reason", "Requests that were sent once more, by what had gone wrong. A few are normal; if they go on: the API is unwell, though refreshes may still succeed.", 12, 8}, "none",
+	return stacked(graph(about{"Repeated requests by reason", "Requests that were sent once more, by what had gone wrong. A few are normal; if they go on: the API has problems, even if refreshes still succeed.", 12, 8}, "none",
 		over("sum by (reason) (increase("+of("yativo_api_retries_total")+"[$__rate_interval])) > 0", "{{reason}}"))).
 		Decimals(0).
 		NoValue("No repeat in this time range").
@@ -144,7 +144,7 @@ func retries() cog.Builder[dashboard.Panel] {
 }
 
 func tokenLife() cog.Builder[dashboard.Panel] {
-	return limits(graph(about{"Life left in the token", "Time until the access token in use dies. It falls from an hour and is renewed five minutes ahead. If it falls below 0: the token could not be renewed; run the exporter's check command.", 12, 8}, "suffix:min",
+	return limits(graph(about{"Life left in the token", "Time until the access token in use expires. It falls from an hour and is renewed five minutes before it expires. If it falls below 0: the token could not be renewed; run the exporter's check command.", 12, 8}, "suffix:min",
 		over("("+least("instance", "yativo_api_token_expiry_timestamp_seconds")+" - time()) / 60", "{{instance}}")), step{0, bad}).
 		NoValue("A static token has no expiry")
 }
@@ -157,7 +157,7 @@ func refreshes() cog.Builder[dashboard.Panel] {
 }
 
 func counts() cog.Builder[dashboard.Panel] {
-	return graph(about{"Customers: told and tracked", "The API's own count, the customers whose time in status is remembered, and the rows that a walk saw twice or lacked. If missing is not 0 for long: the list changes faster than it can be read.", 12, 8}, "none",
+	return graph(about{"Customers: told and tracked", "The API's own count, the customers whose time in status is remembered, and the rows that a walk saw twice or missed. If missing is not 0 for long: the list changes faster than it can be read.", 12, 8}, "none",
 		over(current(most("", "yativo_exporter_upstream_customers")), "told by the API"),
 		over(current(most("", "yativo_exporter_tracked_customers")), "tracked"),
 		over(current(most("", "yativo_exporter_duplicate_rows")), "seen twice"),

@@ -42,7 +42,7 @@ func undeployed() cog.Builder[dashboard.Panel] {
 }
 
 func abandonedOverTime() cog.Builder[dashboard.Panel] {
-	return graph(about{"Abandoned customers by status", "Customers who are in a status for so long that they are not expected to go on. They page nobody. If a status gains many at once: a stall there was not mended in time; offer these customers a new start.", 12, 8}, "none",
+	return graph(about{"Abandoned customers by status", "Customers who are in a status for so long that they are not expected to go on. They page nobody. If a status gains many at once: a stall there was not fixed in time; offer these customers a new start.", 12, 8}, "none",
 		over(most("flow_status", "yativo_card_abandoned_customers"), "{{flow_status}}")).
 		Decimals(0).Overrides(painted(statusPaint()))
 }

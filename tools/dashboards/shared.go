@@ -19,7 +19,7 @@ func believe(a about, part, timestamp string) cog.Builder[dashboard.Panel] {
 	}
 	a.title = "Current?"
 	a.text = "Whether the numbers on this page can be believed: the age of the " + part +
-		"' data against the limit in force, and the latest refresh. If it is not green: open the Exporter dashboard and find the reason of the failures; act on nothing else here before."
+		"' data against the limit in force, and the latest refresh. If it is not green: open the Exporter dashboard and find the reason for the failures before you act on anything else here."
 	if part == "balances" {
 		a.text += " Not asked for: EXPORTER_BALANCE_INTERVAL is 0, and this page stays empty."
 		list = append(list, word{"4", "Not asked for", unknown})
@@ -39,7 +39,7 @@ func alertsFiring() cog.Builder[dashboard.Panel] {
 	state := func(expr, name, severity string) string {
 		return fmt.Sprintf(`label_replace(label_replace(%s, "alertname", %q, "", ""), "severity", %q, "", "")`, expr, name, severity)
 	}
-	return bareTable(about{"Alerts that fire", "The alerts of this program that fire now, pages first, and for how long their condition has held. If there is one: click its name, which opens its section of the runbook. Without the shipped rules nobody is told of anything: load them.", 10, 4}).
+	return bareTable(about{"Alerts that fire", "The alerts of this program that fire now, pages first, and for how long their condition has held. If there is one: click its name, which opens its section of the runbook. Without the shipped rules there are no alerts: load them.", 10, 4}).
 		WithTarget(now(fmt.Sprintf(age, firing())+
 			"\nor "+state("0 * count ("+watchdog+") unless on () "+firing(), "YativoCardWatchdog", "none")+
 			"\nor "+state("vector(0) unless on () "+watchdog, "yativocardwatchdog", "unloaded"), "").
@@ -64,7 +64,7 @@ func alertsFiring() cog.Builder[dashboard.Panel] {
 // alertHistory shows which alerts fired when.
 func alertHistory(a about) cog.Builder[dashboard.Panel] {
 	a.title = "Alerts that fired"
-	a.text = "The alerts of this program over time, pages above tickets. While one is red: follow its section of the runbook. The watchdog's row tells whether the shipped rules are evaluated; where they are not, silence is no good news."
+	a.text = "The alerts of this program over time, pages above tickets. While one is red: follow its section of the runbook. The watchdog's row tells whether the shipped rules are evaluated; where they are not, the absence of alerts means nothing."
 	return timeline(a, []word{{"0", "rules evaluated", good}, {"1", "ticket", watch}, {"2", "page", bad}, {"3", "rules not loaded", unknown}},
 		over("2 * max by (alertname) ("+firing(`severity="critical"`)+")\nor max by (alertname) ("+firing(`severity="warning"`)+")\nor 0 * max by (alertname) ("+watchdog+
 			")\nor label_replace(vector(3) unless on () "+watchdog+`, "alertname", "YativoCardWatchdog", "", "")`, "{{alertname}}"))

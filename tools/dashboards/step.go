@@ -8,7 +8,7 @@ import (
 // One step in detail.
 
 func stepCustomers() cog.Builder[dashboard.Panel] {
-	return graph(about{"Customers in $status", "How many customers are in this step, and how many of them for longer than the two thresholds. If stalled grows: nobody gets on, or something changed for the customers; the wait beside it tells since when.", 12, 8}, "none",
+	return graph(about{"Customers in $status", "How many customers are in this step, and how many of them for longer than the two thresholds. If stalled grows: nobody gets on, or something changed for the customers; the wait beside it shows since when.", 12, 8}, "none",
 		over(most("", "yativo_card_customers", chosenStep), "in the step"),
 		over(most("", "yativo_card_stalled_customers", chosenStep), "stalled"),
 		over(most("", "yativo_card_abandoned_customers", chosenStep), "abandoned")).
@@ -20,7 +20,7 @@ func stepCustomers() cog.Builder[dashboard.Panel] {
 func hours(seconds string) string { return "(" + seconds + ") / 3600" }
 
 func stepWait() cog.Builder[dashboard.Panel] {
-	return graph(about{"Longest wait in $status", "For how long the customer has been in this step who is there for the longest and not yet abandoned; the dashed lines are the thresholds in force. If it climbs at the pace of the clock: nobody gets on, or one customer wandered off; the heat map, which shows everybody, the abandoned included, tells which.", 12, 8}, "suffix:h",
+	return graph(about{"Longest wait in $status", "How long the customer with the longest wait, abandoned customers left out, has been in this step; the dashed lines are the thresholds in force. If it climbs at the pace of the clock: nobody gets on, or only one customer stopped; the heat map, which shows everybody, the abandoned included, shows which.", 12, 8}, "suffix:h",
 		over(hours("time() - "+least("", "yativo_card_oldest_entry_timestamp_seconds", chosenStep)), "longest"),
 		over(current(hours(most("", "yativo_card_stalled_after_seconds", chosenStep))), "stalled after"),
 		over(current(hours(most("", "yativo_card_abandoned_after_seconds", chosenStep))), "abandoned after")).
@@ -31,7 +31,7 @@ func stepWait() cog.Builder[dashboard.Panel] {
 func stepCompleted() cog.Builder[dashboard.Panel] {
 	// Where nobody left the step there is no number, which would leave the axis without a scale.
 	completed := "max by (le) (increase(" + of("yativo_card_status_duration_seconds_bucket", chosenStep) + "[24h]))"
-	return graph(about{"Stays in $status, past 24 h", "How long those stayed in this step who left it within the 24 hours before, seen from beginning to end. If it grows: the step has slowed down for those who get through, too.", 12, 8}, "suffix:h",
+	return graph(about{"Stays in $status, past 24 h", "How long the customers who left this step in the 24 hours before had stayed in it; only stays seen from beginning to end count. If it grows: the step has become slower even for those who get through.", 12, 8}, "suffix:h",
 		over(current(hours("histogram_quantile(0.9, "+completed+") >= 0")), "p90"),
 		over(current(hours("histogram_quantile(0.5, "+completed+") >= 0")), "median")).
 		NoValue("Nobody completed a stay in this time range").
@@ -52,7 +52,7 @@ func stepSilence() cog.Builder[dashboard.Panel] {
 }
 
 func stepCohort() cog.Builder[dashboard.Panel] {
-	return graph(about{"Still in $status, of a cohort", "Of the customers who entered this step 4 to 24 hours ago, the share that still waits; dashed, the share that would at this hour of past weeks. A cohort, so neither old drop-outs nor many sign-ups move it. Empty until about four weeks have shown what is usual. If the first is far above the second: fewer get on than usual; look who they are.", 12, 8}, "percentunit",
+	return graph(about{"Still in $status, of a cohort", "Of the customers who entered this step 4 to 24 hours ago, the share that still waits; dashed, the share that would at this hour of past weeks. A cohort, so neither old drop-outs nor many sign-ups move it. Empty until about four weeks have shown what is usual. If the first is far above the second: fewer get on than usual; find out who they are.", 12, 8}, "percentunit",
 		over(cohortShare("yativo_card_cohort_waiting_customers"), "now"),
 		over(cohortShare("yativo_card_cohort_usual_waiting_customers"), "usual")).
 		NoValue("Needs about four weeks of the program's rhythm").
