@@ -266,7 +266,7 @@ func TestStalledPageTellsOfItsCap(t *testing.T) {
 	e := newTestExporter(t, sandbox.New(sandbox.Options{}), nil)
 	w := httptest.NewRecorder()
 	e.render(w, http.StatusOK, "stalled", stalledPage{stalledList: listStalled(report, onboarding.WaitingStatuses())})
-	if !strings.Contains(w.Body.String(), "The 1000 who wait longest of 1200") {
+	if !strings.Contains(w.Body.String(), "The 1000 customers who wait longest, of 1200 in all") {
 		t.Errorf("the page does not say so: %.3000s", w.Body.String())
 	}
 }

@@ -346,7 +346,7 @@ func TestDamageOfBothFilesBeginsAnew(t *testing.T) {
 	}
 	damage(t, r.path)
 	damage(t, r.path+".previous")
-	if log := r.reopen(); !strings.Contains(log, "tracking starts anew") {
+	if log := r.reopen(); !strings.Contains(log, "tracking starts from the beginning") {
 		t.Errorf("the log says %s", log)
 	}
 	ages(t, r.walk(time.Minute, population{"a": kyc}), kyc, 1, 0)

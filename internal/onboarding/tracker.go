@@ -144,7 +144,7 @@ func (t *Tracker) load(path string) error {
 		if err != nil {
 			return errors.Join(fmt.Errorf("%w, and cannot be moved aside: %w", damage, err), file.close())
 		}
-		consequence := "tracking starts anew"
+		consequence := "tracking starts from the beginning"
 		if t.history.since != 0 {
 			consequence = "tracking goes on with the file before it, without the last walk"
 		}
