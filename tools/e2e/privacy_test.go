@@ -66,19 +66,19 @@ func plantingFaults(elsewhere string) map[string]sandbox.Fault {
 		}}
 	}
 	return map[string]sandbox.Fault{
-		"success false with 200":     answer(http.StatusOK, says),
-		"an HTML page":               answer(http.StatusOK, "<html><title>planted</title></html>"),
-		"JSON that breaks off":       answer(http.StatusOK, `{"success":true,"data":{"customers":[{"customer_id":"planted`),
-		"customers are a string":     answer(http.StatusOK, `{"success":true,"data":{"customers":"planted","total":1}}`),
-		"total is a string":          answer(http.StatusOK, `{"success":true,"data":{"customers":[],"total":"planted"}}`),
-		"400":                        answer(http.StatusBadRequest, says),
-		"403":                        answer(http.StatusForbidden, says),
-		"500 with headers":           answer(http.StatusInternalServerError, says, "Retry-After", planted, "X-RateLimit-Reset", planted, "Date", planted),
-		"401 from the list":          answer(http.StatusUnauthorized, says).On(sandbox.CustomersEndpoint),
-		"a redirect elsewhere":       answer(http.StatusTemporaryRedirect, says, "Location", elsewhere+"/planted"),
-		"a redirect to no address":   answer(http.StatusFound, says, "Location", "://planted\x7f"),
-		"a token that is not a string":  answer(http.StatusOK, `{"success":true,"access_token":{"planted":1}}`).On(sandbox.TokenEndpoint),
-		"a token no header can bear": answer(http.StatusOK, `{"success":true,"access_token":"planted\nX: y"}`).On(sandbox.TokenEndpoint),
+		"success false with 200":       answer(http.StatusOK, says),
+		"an HTML page":                 answer(http.StatusOK, "<html><title>planted</title></html>"),
+		"JSON that breaks off":         answer(http.StatusOK, `{"success":true,"data":{"customers":[{"customer_id":"planted`),
+		"customers are a string":       answer(http.StatusOK, `{"success":true,"data":{"customers":"planted","total":1}}`),
+		"total is a string":            answer(http.StatusOK, `{"success":true,"data":{"customers":[],"total":"planted"}}`),
+		"400":                          answer(http.StatusBadRequest, says),
+		"403":                          answer(http.StatusForbidden, says),
+		"500 with headers":             answer(http.StatusInternalServerError, says, "Retry-After", planted, "X-RateLimit-Reset", planted, "Date", planted),
+		"401 from the list":            answer(http.StatusUnauthorized, says).On(sandbox.CustomersEndpoint),
+		"a redirect elsewhere":         answer(http.StatusTemporaryRedirect, says, "Location", elsewhere+"/planted"),
+		"a redirect to no address":     answer(http.StatusFound, says, "Location", "://planted\x7f"),
+		"a token that is not a string": answer(http.StatusOK, `{"success":true,"access_token":{"planted":1}}`).On(sandbox.TokenEndpoint),
+		"a token no header can bear":   answer(http.StatusOK, `{"success":true,"access_token":"planted\nX: y"}`).On(sandbox.TokenEndpoint),
 		"no HTTP at all": {Handle: func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err != nil {
