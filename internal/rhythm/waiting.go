@@ -102,7 +102,7 @@ const (
 	minEntered = 5
 	// rareEvents is the number of events a week below which it is one more: four
 	// weeks of so few hardly show what share drops out.
-	rareEvents = 4.5
+	rareEvents = 3.5
 	// falseQuarters is in how many quarters chance alone may once reach
 	// EnteredLimit, and weeksPerQuarter what a quarter is.
 	falseQuarters   = 1.7
