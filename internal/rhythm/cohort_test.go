@@ -53,6 +53,24 @@ func TestALossIsHardlyLearned(t *testing.T) {
 	}
 }
 
+// What only seems a loss is learned less too, before it is sure enough to be told.
+func TestWhatSeemsALossIsHardlyLearned(t *testing.T) {
+	c := &rhythm.Cohort{}
+	now := watch(c, monday, 5*168, 3)
+	usual, _ := c.Usual()
+	for range 30 {
+		c.Advance(now)
+		c.Enter(now, 10)
+		c.SetWaiting(84, minute) // of 200, where 60 usually do
+		now += hour
+		if c.Lossy() {
+			t.Fatal("2.8 standard deviations are called a loss")
+		}
+	}
+	after, _ := c.Usual()
+	near(t, "usually waiting after 30 hours of it", after, usual, 3)
+}
+
 func TestCohortForgetsHoursThatPassUnwatched(t *testing.T) {
 	c := &rhythm.Cohort{}
 	now := watch(c, monday, 30, 3)

@@ -133,9 +133,9 @@ func (s *Silence) EnteredLimit(customers int, surprise float64) float64 {
 	if s.Stalled {
 		asked *= stalledShare
 	}
-	least := minEntered
+	least := float64(minEntered)
 	if s.Known() && s.eventsPerWeek() < rareEvents {
 		least++
 	}
-	return max(float64(least), math.Ceil(asked/each))
+	return max(least, math.Ceil(asked/each))
 }

@@ -101,6 +101,27 @@ func TestAStallEndsWithAThirdOfTheUsual(t *testing.T) {
 	}
 }
 
+// Four weeks of a few events hardly show what share drops out, so that one customer
+// more has to wait.
+func TestWhereEventsAreRareOneMoreMustCome(t *testing.T) {
+	for hoursApart, want := range map[uint32]float64{54: 6, 36: 5} { // 3.1 and 4.7 events a week
+		p := newProgram(always)
+		for h := range 8 * week / uint32(hour) {
+			events := 0
+			if h%hoursApart == 0 {
+				p.Enter(1)
+				p.Passed(1, 0)
+				events = 1
+			}
+			p.Observe(rhythm.Watch{From: p.now, To: p.now + hour}, events)
+			p.now += hour
+		}
+		if limit := p.EnteredLimit(0, 0); !p.Known() || limit != want {
+			t.Errorf("every %d hours: known %t, limit %v, want %v", hoursApart, p.Known(), limit, want)
+		}
+	}
+}
+
 // At night hardly anybody comes, so that one who slips through is all of them.
 func TestOneWhoSlipsThroughAtNightIsNoCure(t *testing.T) {
 	p := newProgram(always)
