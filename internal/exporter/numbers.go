@@ -43,7 +43,7 @@ func (n numbers) of(name string, labels ...string) (value float64, known bool) {
 	return value, known
 }
 
-// card is a number of customers, or what is 0 as long as it is absent.
+// card is the value of a metric of the customers, 0 while it is absent.
 func (n numbers) card(metric, status string) float64 {
 	return n.families["yativo_card_"+metric][status]
 }

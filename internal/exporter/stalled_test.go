@@ -126,10 +126,10 @@ func TestStalledAnswers(t *testing.T) {
 	}
 }
 
-// list asks for the list of an exporter on loopback.
-func (e *Exporter) list(t *testing.T, query, accept string) *httptest.ResponseRecorder {
+// ask asks an exporter on loopback for a page in a form.
+func (e *Exporter) ask(t *testing.T, path, accept string) *httptest.ResponseRecorder {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/stalled"+query, nil)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 	r.Host = "localhost"
 	r.Header.Set("Accept", accept)
 	w := httptest.NewRecorder()
@@ -149,7 +149,7 @@ func TestStalledIsForProgramsUnlessABrowserAsks(t *testing.T) {
 		{"", browser, "text/html; charset=utf-8"},
 		{"?format=xml", browser, "text/plain; charset=utf-8"},
 	} {
-		w := e.list(t, c.query, c.accept)
+		w := e.ask(t, "/stalled"+c.query, c.accept)
 		if got := w.Header().Get("Content-Type"); got != c.want {
 			t.Errorf("%s for %q is %s, want %s", c.query, c.accept, got, c.want)
 		}
@@ -190,11 +190,7 @@ func TestRefusalsLeadABrowserOn(t *testing.T) {
 			"application/json":                    {"text/plain; charset=utf-8", c.words},
 			"text/html,application/xml;q=0.9,*/*": {"text/html; charset=utf-8", c.onPage},
 		} {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, c.path, nil)
-			r.Host = "localhost"
-			r.Header.Set("Accept", accept)
-			w := httptest.NewRecorder()
-			c.from.Handler().ServeHTTP(w, r)
+			w := c.from.ask(t, c.path, accept)
 			body := w.Body.String()
 			if w.Code != c.status || w.Header().Get("Content-Type") != want[0] || w.Header().Get("Vary") != "Accept" || !strings.Contains(body, want[1]) {
 				t.Errorf("%s for %q answers %d, %v, want %d and %s: %s", c.path, accept, w.Code, w.Header(), c.status, want[1], body)
@@ -278,12 +274,7 @@ func TestStalledPageTellsWhomItLists(t *testing.T) {
 	})
 	e.refresher.Refresh(context.Background())
 	for path, tells := range map[string]bool{"/stalled?flow_status=kyc_initiated": true, "/stalled": false} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-		r.Host = "localhost"
-		r.Header.Set("Accept", "text/html")
-		w := httptest.NewRecorder()
-		e.Handler().ServeHTTP(w, r)
-		page := w.Body.String()
+		page := e.ask(t, path, "text/html").Body.String()
 		want := "Customers are listed when they have been in this status for 1h 30m, and until 1d 12h."
 		if !strings.Contains(page, "Nobody is stalled here.") || strings.Contains(page, want) != tells {
 			t.Errorf("%s: tells %t, want %t: %s", path, !tells, tells, page)

@@ -54,11 +54,7 @@ func TestPagesAreSelfContained(t *testing.T) {
 	e := newTestExporter(t, sandbox.New(sandbox.Options{Seed: 1, Customers: 100}), environ{"EXPORTER_LISTEN_ADDRESS": "127.0.0.1:0"})
 	e.refresher.Refresh(context.Background())
 	for _, path := range []string{"/", "/stalled", "/runbook"} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-		r.Host = "localhost"
-		r.Header.Set("Accept", "text/html,*/*;q=0.8")
-		w := httptest.NewRecorder()
-		e.Handler().ServeHTTP(w, r)
+		w := e.ask(t, path, "text/html,*/*;q=0.8")
 		page := w.Body.String()
 		if foreign := regexp.MustCompile(`<script|<link|<img|<iframe| style=| on[a-z]+=|(?:href|src)="(?:/|https?:)`).FindString(page); foreign != "" {
 			t.Errorf("%s has %s", path, foreign)
