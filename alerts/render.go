@@ -18,8 +18,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-
-	"yativo-card-exporter/internal/rhythm"
 )
 
 //go:embed rules.yml.tmpl alertmanager.yml templates runbook.md
@@ -111,9 +109,8 @@ func Render(p Params) ([]byte, error) {
 	var rules bytes.Buffer
 	err = t.Execute(&rules, struct {
 		Params
-		LossCustomers, LossDeviations, MinPassingShare                  float64
 		DashboardURL, MoreLabels, JobMatcher, OrAbsentJobs, SilenceText string
-	}{p, rhythm.LossCustomers, rhythm.LossDeviations, rhythm.MinPassingShare, strings.TrimSuffix(p.DashboardURL, "/"), moreLabels(p.Labels), jobMatcher(p.Jobs), orAbsentJobs(p.Jobs), model.Duration(p.SilenceWithoutRhythm).String()})
+	}{p, strings.TrimSuffix(p.DashboardURL, "/"), moreLabels(p.Labels), jobMatcher(p.Jobs), orAbsentJobs(p.Jobs), model.Duration(p.SilenceWithoutRhythm).String()})
 	if err != nil {
 		return nil, fmt.Errorf("render the embedded rules: %w", err)
 	}

@@ -29,15 +29,14 @@ const fastShare = 10
 // findings are what one walk found that the rhythms are learned from, by waiting
 // status.
 type findings struct {
-	advances      [numWaiting]int     // customers who went past the status
-	advanced      [numWaiting]bool    // whether those end the silence
-	entries       [numWaiting]int     // customers who entered it, and were seen there
-	unseen        [numWaiting]int     // customers who entered and passed it between two walks
-	cohortWaiting [numWaiting]int     // customers of the cohort who wait
-	enteredSince  [numWaiting]int     // customers who wait and entered after the last advance
-	surprise      [numWaiting]float64 // that all of those still wait, in nats
-	signUps       int
-	changed       bool
+	advances     [numWaiting]int     // customers who went past the status
+	advanced     [numWaiting]bool    // whether those end the silence
+	entries      [numWaiting]int     // customers who entered it, and were seen there
+	unseen       [numWaiting]int     // customers who entered and passed it between two walks
+	enteredSince [numWaiting]int     // customers who wait and entered after the last advance
+	surprise     [numWaiting]float64 // that all of those still wait, in nats
+	signUps      int
+	changed      bool
 
 	clocks       [numWaiting]rhythm.Clock
 	newCustomers int
@@ -119,6 +118,23 @@ func (f *findings) countFast() {
 	f.signUps += fast
 }
 
+// enter counts a customer into the cohorts of its status, if it is known when it
+// entered.
+func (r *rhythms) enter(c customer) {
+	if c.status.Waits() && !c.has(entryUncertain) {
+		r.Cohorts[index(c.status)].Enter(c.entered, 1)
+	}
+}
+
+// enterFirst does so for one whom no walk has shown before. Who was created since then
+// and is beyond the OTP has entered that too.
+func (r *rhythms) enterFirst(c customer, since uint32) {
+	if c.status != OTPRequested && c.created >= since {
+		r.Cohorts[index(OTPRequested)].Enter(c.created, 1)
+	}
+	r.enter(c)
+}
+
 func (r *rhythms) clocks() (clocks [numWaiting]rhythm.Clock) {
 	for i := range r.Advances {
 		clocks[i] = r.Advances[i].Clock()
@@ -153,11 +169,11 @@ func (r *rhythms) learn(f *findings, lastWalk, now uint32, watched bool) {
 	for i := range numWaiting {
 		r.Advances[i].Enter(float64(f.entries[i] + f.unseen[i]))
 		r.Advances[i].Passed(f.unseen[i], 0)
-		if watched {
+		if watched && i != index(OTPRequested) {
 			r.Cohorts[i].Enter(now, f.unseen[i])
 		}
 		f.advanced[i] = observe(&r.Advances[i], f.advances[i], f.changed)
-		r.Cohorts[i].SetWaiting(f.cohortWaiting[i], now-lastWalk)
+		r.Cohorts[i].Walked(watched, f.advances[i] > 0)
 	}
 	if watched {
 		r.SignUps.EnterUsual(now - lastWalk)
@@ -172,6 +188,9 @@ func (r *rhythms) judge(f *findings) {
 		a := &r.Advances[i]
 		if a.Exceeds(evidencePastStep()) && float64(f.enteredSince[i]) >= a.EnteredLimit(f.enteredSince[i], f.surprise[i]) {
 			a.Stall()
+		}
+		if a.Stalled {
+			r.Cohorts[i].Yield()
 		}
 	}
 	if r.SignUps.Exceeds(evidenceSignUps()) {

@@ -1,6 +1,11 @@
 package onboarding
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"yativo-card-exporter/internal/rhythm"
+)
 
 const (
 	testMonday = 1772409600 // 2026-03-02
@@ -18,10 +23,10 @@ func TestWhoPassesBetweenTwoWalksBelongsToTheCohort(t *testing.T) {
 	f.advance(OTPVerified.Step(), SafeDeploying.Step(), 3)
 	f.advance(0, OTPVerified.Step(), 2)
 	r.learn(&f, testMonday-testWalk, testMonday, true)
-	for s, want := range map[Status]uint32{OTPRequested: 2, OTPVerified: 0, KYCInitiated: 3, KYCCompleted: 3, SafeDeploying: 0} {
+	for s, want := range map[Status]uint32{OTPRequested: 0, OTPVerified: 0, KYCInitiated: 3, KYCCompleted: 3, SafeDeploying: 0} {
 		got := uint32(0)
-		for _, entered := range r.Cohorts[index(s)].Entered {
-			got += entered
+		for _, entrants := range r.Cohorts[index(s)].Hours {
+			got += entrants.Customers
 		}
 		if got != want {
 			t.Errorf("%s: %d in the cohort, want %d", s, got, want)
@@ -75,5 +80,31 @@ func TestAFrozenListIsNoSilence(t *testing.T) {
 	learn(5, findings{changed: true})
 	if missed := r.Advances[step].Missed; missed < 4 {
 		t.Errorf("%.1f hours are missed while the list changes, want 5", missed)
+	}
+}
+
+// Where walks are slow, most pass the OTP unseen. They entered it when they were
+// created, as those whom a walk sees there.
+func TestWhoIsFirstSeenBeyondTheOTPEnteredItWhenCreated(t *testing.T) {
+	tracker, err := Open(Options{Thresholds: DefaultThresholds(), RefreshInterval: 4 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(hours int64) time.Time { return time.Unix(testMonday+hours*testHour, 0) }
+	tracker.Begin(at(0)).Commit(at(0), true)
+	walk := tracker.Begin(at(4))
+	for id, o := range map[string]Observation{
+		"old": {Status: KYCInitiated, CreatedAt: at(-1000)}, "waits": {Status: OTPRequested, CreatedAt: at(1)},
+		"passed": {Status: OTPVerified, CreatedAt: at(1)}, "further": {Status: KYCInitiated, CreatedAt: at(2)},
+	} {
+		o.ID = id
+		walk.Observe(o)
+	}
+	walk.Commit(at(4), true)
+	for hours, want := range []uint32{0, 2, 1, 0, 0} {
+		hourOfWeek := at(int64(hours)).Unix() / testHour % rhythm.HoursPerWeek
+		if got := tracker.rhythms.Cohorts[index(OTPRequested)].Hours[hourOfWeek].Customers; got != want {
+			t.Errorf("%d entered within hour %d, want %d", got, hours, want)
+		}
 	}
 }

@@ -17,6 +17,7 @@ type rhythmMetrics struct {
 	missedSignUps, missedSignUpsLimit     *prometheus.GaugeVec
 	missedChanges, missedChangesLimit     *prometheus.GaugeVec
 	cohort, cohortWaiting, cohortExpected *prometheus.GaugeVec
+	lost, lostLimit                       *prometheus.GaugeVec
 }
 
 func newRhythmMetrics(gauge func(name, help string, labels ...string) *prometheus.GaugeVec) rhythmMetrics {
@@ -48,6 +49,10 @@ func newRhythmMetrics(gauge func(name, help string, labels ...string) *prometheu
 			"Customers who entered this status 4 to 24 hours ago and are still there."+cohort, "flow_status"),
 		cohortExpected: gauge("yativo_card_cohort_usual_waiting_customers",
 			"How many of the customers who entered this status 4 to 24 hours ago would still be there at this hour of past weeks."+cohort, "flow_status"),
+		lost: gauge("yativo_card_lost_customers",
+			"How many customers more than usual still waited three hours after they entered this status: in the last hours, as many as show it best, or since it was more than the limit. Hours in which nobody passed do not count. Absent until the program's rhythm is known.", "flow_status"),
+		lostLimit: gauge("yativo_card_lost_customers_limit",
+			"Value at which yativo_card_lost_customers"+limit, "flow_status"),
 	}
 }
 
@@ -65,6 +70,9 @@ func (m *metrics) publishRhythms(r *rhythms, f *findings) {
 		setKnown(show.cohort, known, float64(cohort.Customers()), label)
 		setKnown(show.cohortWaiting, known, float64(cohort.Waiting), label)
 		setKnown(show.cohortExpected, known, usual, label)
+		lost, limit, known := cohort.Lost()
+		setKnown(show.lost, known, lost, label)
+		setKnown(show.lostLimit, known, limit, label)
 	}
 	showSilence(&r.SignUps, evidenceSignUps(), show.missedSignUps, show.missedSignUpsLimit)
 	showSilence(&r.Changes, evidenceChanges(), show.missedChanges, show.missedChangesLimit)

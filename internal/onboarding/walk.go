@@ -179,8 +179,8 @@ func (w *Walk) countWaiting(c customer, now uint32) {
 		return
 	}
 	w.findings.countSince(t, c, now)
-	if !c.has(presentAtStart|entryUncertain) && t.rhythms.Cohorts[index(c.status)].Includes(c.entered) {
-		w.findings.cohortWaiting[index(c.status)]++
+	if !c.has(entryUncertain) {
+		t.rhythms.Cohorts[index(c.status)].Wait(c.entered)
 	}
 }
 
@@ -221,9 +221,10 @@ func (w *Walk) applyFirst(c *customer, now uint32) {
 		return
 	}
 	t.transition(positionNew, position(c.status))
-	w.findings.first(c, t.history.lastWalk-min(t.walkSeconds, t.history.lastWalk), now)
+	since := t.history.lastWalk - min(t.walkSeconds, t.history.lastWalk)
+	w.findings.first(c, since, now)
+	t.rhythms.enterFirst(*c, since)
 	c.created = 0
-	w.enter(*c)
 }
 
 // applyMove applies the rules for a customer who is in another status than
@@ -250,15 +251,7 @@ func (w *Walk) applyMove(c *customer, to Status, now uint32) {
 	if to.Waits() && watched {
 		w.findings.entries[index(to)]++
 	}
-	w.enter(*c)
-}
-
-// enter counts a customer into the cohort of its status, if it is known when it
-// entered.
-func (w *Walk) enter(c customer) {
-	if c.status.Waits() && !c.has(entryUncertain) {
-		w.tracker.rhythms.Cohorts[index(c.status)].Enter(c.entered, 1)
-	}
+	t.rhythms.enter(*c)
 }
 
 // applyAbsent applies to c the rules for a customer whom the walk did not show.

@@ -6,84 +6,85 @@ import (
 	"yativo-card-exporter/internal/rhythm"
 )
 
-// watch lets a cohort live for some hours: each brings ten customers, of whom
-// some still wait after four.
-func watch(c *rhythm.Cohort, now uint32, hours, waitingOfTen int) uint32 {
+// step is a status that ten customers enter every hour.
+type step struct {
+	cohort *rhythm.Cohort
+	now    uint32
+	enter  int
+	// waiting is how many of those who entered so many hours ago still wait.
+	waiting [24]int
+}
+
+func newStep() *step { return &step{cohort: &rhythm.Cohort{}, now: monday, enter: 10} }
+
+// live lets hours pass in which all but so many who enter pass at once.
+func (s *step) live(hours int, waiting func(hourOfWeek uint32) int) {
 	for range hours {
-		c.Advance(now)
-		c.Enter(now, 10)
-		c.SetWaiting(c.Customers()/10*waitingOfTen, minute)
-		now += hour
-	}
-	return now
-}
-
-func TestCohortKnowsWhoUsuallyWaits(t *testing.T) {
-	c := &rhythm.Cohort{}
-	now := watch(c, monday, 2*168-1, 3)
-	if _, known := c.Usual(); known {
-		t.Error("known before two weeks were watched")
-	}
-	now = watch(c, now, 3*168, 3)
-	if n := c.Customers(); n != 200 {
-		t.Errorf("%d customers entered 4 to 24 hours ago, want 200", n)
-	}
-	usual, known := c.Usual()
-	near(t, "usually waiting", usual, 60, 3)
-	if !known || c.Lossy() {
-		t.Errorf("known %v, lossy %v", known, c.Lossy())
-	}
-	watch(c, now, 1, 6)
-	if !c.Lossy() {
-		t.Error("twice as many wait, and that is called usual")
+		copy(s.waiting[1:], s.waiting[:])
+		s.waiting[0] = waiting(hourOfWeek(s.now))
+		s.walk(true, s.waiting[0] < s.enter)
 	}
 }
 
-// A loss of two weeks does not become the usual thing.
-func TestALossIsHardlyLearned(t *testing.T) {
-	c := &rhythm.Cohort{}
-	now := watch(c, monday, 4*168, 3)
-	now = watch(c, now, 2*168, 7)
-	if !c.Lossy() {
-		t.Error("after two weeks the loss is called usual")
-	}
-	watch(c, now, 1, 3)
-	if c.Lossy() {
-		t.Error("the cure is called a loss")
-	}
-}
-
-// What only seems a loss is learned less too, before it is sure enough to be told.
-func TestWhatSeemsALossIsHardlyLearned(t *testing.T) {
-	c := &rhythm.Cohort{}
-	now := watch(c, monday, 5*168, 3)
-	usual, _ := c.Usual()
-	for range 30 {
-		c.Advance(now)
-		c.Enter(now, 10)
-		c.SetWaiting(84, minute) // of 200, where 60 usually do
-		now += hour
-		if c.Lossy() {
-			t.Fatal("2.8 standard deviations are called a loss")
+// walk is the walk of an hour.
+func (s *step) walk(watched, passed bool) {
+	s.cohort.Advance(s.now)
+	s.cohort.Enter(s.now, s.enter)
+	for back, customers := range s.waiting {
+		for range customers {
+			s.cohort.Wait(s.now - uint32(back)*hour)
 		}
 	}
-	after, _ := c.Usual()
-	near(t, "usually waiting after 30 hours of it", after, usual, 3)
+	s.cohort.Walked(watched, passed)
+	s.now += hour
+}
+
+func (s *step) loses() bool {
+	lost, limit, known := s.cohort.Lost()
+	return known && lost >= limit
+}
+
+// usual is that three of ten wait.
+func usual(uint32) int { return 3 }
+
+// broken is that six of ten wait.
+func broken(uint32) int { return 6 }
+
+func TestCohortKnowsWhoUsuallyWaits(t *testing.T) {
+	s := newStep()
+	s.live(2*168-1, usual)
+	if _, known := s.cohort.Usual(); known {
+		t.Error("known before two weeks were watched")
+	}
+	s.live(3*168, usual)
+	if n := s.cohort.Customers(); n != 200 {
+		t.Errorf("%d customers entered 4 to 24 hours ago, want 200", n)
+	}
+	if s.cohort.Waiting != 60 {
+		t.Errorf("%d of them wait, want 60", s.cohort.Waiting)
+	}
+	waiting, known := s.cohort.Usual()
+	near(t, "usually waiting", waiting, 60, 1)
+	if !known {
+		t.Error("unknown after five weeks")
+	}
 }
 
 func TestCohortForgetsHoursThatPassUnwatched(t *testing.T) {
-	c := &rhythm.Cohort{}
-	now := watch(c, monday, 30, 3)
-	c.Advance(now + 3*day)
-	if n := c.Customers(); n != 0 {
+	s := newStep()
+	s.live(30, usual)
+	s.cohort.Advance(s.now + 3*day)
+	if n := s.cohort.Customers(); n != 0 {
 		t.Errorf("%d customers entered within a day that nobody watched", n)
 	}
-	for _, at := range []uint32{now + 3*day - 3*hour, now + 2*day - hour} {
-		if c.Includes(at) {
-			t.Errorf("an entry at %d belongs to the cohort of %d", at, now+3*day)
-		}
+	for _, hours := range []uint32{3, 24} {
+		s.cohort.Wait(s.now + 3*day - hours*hour)
 	}
-	if !c.Includes(now + 3*day - 5*hour) {
-		t.Error("an entry five hours ago does not belong to the cohort")
+	if s.cohort.Waiting != 0 {
+		t.Error("who entered 3 or 24 hours ago belongs to the cohort")
+	}
+	s.cohort.Wait(s.now + 3*day - 5*hour)
+	if s.cohort.Waiting != 1 {
+		t.Error("who entered five hours ago does not belong to the cohort")
 	}
 }

@@ -39,7 +39,7 @@ func onboarding() page {
 				stalledOverTime(), kycFlow(),
 			}},
 			{title: "Step in detail: $status", panels: []cog.Builder[dashboard.Panel]{
-				stepCustomers(), stepWait(), stepSilence(), stepHeatmap(), stepCompleted(), stepCohort(),
+				stepCustomers(), stepWait(), stepSilence(), stepHeatmap(), stepCompleted(), stepCohort(), stepLost(),
 			}},
 			{title: "Flow", panels: []cog.Builder[dashboard.Panel]{
 				signUps(), otherMoves(), undeployed(), abandonedOverTime(), alertHistory(about{width: 24, height: 5}),

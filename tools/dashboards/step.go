@@ -31,7 +31,7 @@ func stepWait() cog.Builder[dashboard.Panel] {
 func stepCompleted() cog.Builder[dashboard.Panel] {
 	// Where nobody left the step there is no number, which would leave the axis without a scale.
 	completed := "max by (le) (increase(" + of("yativo_card_status_duration_seconds_bucket", chosenStep) + "[24h]))"
-	return graph(about{"Stays in $status, past 24 h", "How long the customers who left this step in the 24 hours before had stayed in it; only stays seen from beginning to end count. If it grows: the step has become slower even for those who get through.", 12, 8}, "suffix:h",
+	return graph(about{"Stays in $status, past 24 h", "How long the customers who left this step in the 24 hours before had stayed in it; only stays seen from beginning to end count. If it grows: the step has become slower even for those who get through.", 8, 8}, "suffix:h",
 		over(current(hours("histogram_quantile(0.9, "+completed+") >= 0")), "p90"),
 		over(current(hours("histogram_quantile(0.5, "+completed+") >= 0")), "median")).
 		NoValue("Nobody completed a stay in this time range").
@@ -52,12 +52,20 @@ func stepSilence() cog.Builder[dashboard.Panel] {
 }
 
 func stepCohort() cog.Builder[dashboard.Panel] {
-	return graph(about{"Still in $status, of a cohort", "Of the customers who entered this step 4 to 24 hours ago, the share that still waits; dashed, the share that would at this hour of past weeks. A cohort, so neither old drop-outs nor many sign-ups move it. Empty until about four weeks have shown what is usual. If the first is far above the second: fewer get on than usual; find out who they are.", 12, 8}, "percentunit",
+	return graph(about{"Still in $status, of a cohort", "Of the customers who entered this step 4 to 24 hours ago, the share that still waits; dashed, the share that would at this hour of past weeks. A cohort, so neither old drop-outs nor many sign-ups move it. Empty until weeks have shown what is usual. If the first is far above the second: fewer get on than usual; find out who they are.", 8, 8}, "percentunit",
 		over(cohortShare("yativo_card_cohort_waiting_customers"), "now"),
 		over(cohortShare("yativo_card_cohort_usual_waiting_customers"), "usual")).
-		NoValue("Needs about four weeks of the program's rhythm").
+		NoValue("Needs two weeks of the program's rhythm").
 		AxisSoftMax(1).
 		Overrides(append(painted([]paint{{"now", neutral}}), dashed("usual", unknown)))
+}
+
+func stepLost() cog.Builder[dashboard.Panel] {
+	return graph(about{"Lost in $status", "How many customers more than usual still waited three hours after they entered this step, over the last hours, as many as show it best; dashed, from how many on a ticket is opened. Empty until weeks have shown what is usual. If the first reaches the second: find out what those who wait have in common.", 8, 8}, "none",
+		over(current(most("", "yativo_card_lost_customers", chosenStep)), "lost"),
+		over(current(most("", "yativo_card_lost_customers_limit", chosenStep)), "told at")).
+		NoValue("Needs two weeks and some hours of the program's rhythm").
+		Overrides(append(painted([]paint{{"lost", neutral}}), dashed("told at", bad)))
 }
 
 // cohortShare is the share of the customers who entered the step 4 to 24 h ago.

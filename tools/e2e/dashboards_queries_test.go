@@ -36,6 +36,7 @@ var quietDashboardQueries = map[string]string{
 	"(yativo_card_missed_advances":               "the rhythm takes weeks to learn",
 	"yativo_card_status_duration_seconds_bucket": "nobody need leave a step while it stands still",
 	"(yativo_card_cohort_":                       "and so does what is usual for a cohort",
+	"(yativo_card_lost_customers":                "and how many are usually late",
 }
 
 // learnedMetrics are absent until weeks have shown the program's rhythm.
@@ -44,6 +45,7 @@ var learnedMetrics = []string{
 	"yativo_card_entered_since_advance_customers", "yativo_card_entered_since_advance_limit",
 	"yativo_card_missed_signups", "yativo_card_missed_signups_limit", "yativo_card_missed_changes", "yativo_card_missed_changes_limit",
 	"yativo_card_cohort_customers", "yativo_card_cohort_waiting_customers", "yativo_card_cohort_usual_waiting_customers",
+	"yativo_card_lost_customers", "yativo_card_lost_customers_limit",
 }
 
 // A real Prometheus that has watched a stall and an outage runs every query of

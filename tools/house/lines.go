@@ -56,8 +56,8 @@ func limits() map[string]int {
 		"internal/exitcode":   50,
 		"internal/exporter":   955,
 		"internal/filepack":   100,
-		"internal/onboarding": 1600,
-		"internal/rhythm":     400,
+		"internal/onboarding": 1610,
+		"internal/rhythm":     600,
 	}
 }
 

@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 	}
 	missed := 0
-	for _, r := range results {
+	for _, r := range append(results, cells.Together(results)...) {
 		for _, limit := range r.Missed() {
 			missed++
 			fmt.Fprintf(out, "MISSED: %s: %s\n", r.Cell.Name(), limit)

@@ -112,19 +112,26 @@ func outages() (all []Cell) {
 		all = append(all, short, outage(200, review, saturday03, 3*day, stands, clears), outage(200, review, tuesday10, 2*time.Hour))
 		for _, start := range []time.Duration{tuesday10, friday18} {
 			all = append(all,
-				outage(5, review, start, 14*day, median("page", 60*time.Hour, toPage), stands, clears),
-				outage(2, review, start, 14*day, median("page", 96*time.Hour, toPage), stands, clears))
+				together(outage(5, review, start, 14*day, stands, clears), median("page", 60*time.Hour, toPage)),
+				together(outage(2, review, start, 14*day, stands, clears), median("page", 96*time.Hour, toPage)))
 		}
 	}
 	for _, start := range []time.Duration{tuesday10, friday18, saturday03} {
-		all = append(all, outage(20, model.Automatic, start, 3*day, median("page", 16*time.Hour, toPage), stands, clears))
+		all = append(all, together(outage(20, model.Automatic, start, 3*day, stands, clears), median("page", 16*time.Hour, toPage)))
 		for _, signUps := range []float64{20, 200} {
 			all = append(all, outage(signUps, model.Weekdays, start, 5*day,
-				always("page in working hours", 12*time.Hour, workToPage), stands, clears))
+				median("page in working hours", 12*time.Hour, workToPage), stands, clears))
 		}
 		all = append(all, outage(20, model.DailyBatch, start, 7*day, stands, clears))
 	}
 	return all
+}
+
+// together limits a cell with those that differ from it in the moment alone. What a
+// small program can tell at night and at weekends is bounded by how few come then.
+func together(c Cell, limits ...Limit) Cell {
+	c.Together = limits
+	return c
 }
 
 func losses() (all []Cell) {

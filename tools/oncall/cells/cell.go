@@ -41,6 +41,9 @@ type Cell struct {
 	RestartEvery                         time.Duration
 
 	Limits []Limit
+	// Together are limits of the plays of all cells that differ in nothing but the
+	// moment of the event.
+	Together []Limit
 }
 
 // Stretch is a stretch of time since model.Epoch.

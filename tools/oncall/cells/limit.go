@@ -24,6 +24,28 @@ func (r Result) Missed() (missed []string) {
 	return missed
 }
 
+// Together are the results of cells that differ in nothing but the moment of the
+// event, taken as one.
+func Together(results []Result) (all []Result) {
+	places := map[string]int{}
+	for _, r := range results {
+		if len(r.Cell.Together) == 0 {
+			continue
+		}
+		key := fmt.Sprint(r.Cell.Table, r.Cell.Program.SignUpsPerDay, r.Cell.Program.Review)
+		place, known := places[key]
+		if !known {
+			place = len(all)
+			places[key] = place
+			c := r.Cell
+			c.Event, c.Limits = "from any of the moments", c.Together
+			all = append(all, Result{Cell: c})
+		}
+		all[place].Outcomes = append(all[place].Outcomes, r.Outcomes...)
+	}
+	return all
+}
+
 // Mean is the average over the seeds.
 func (r Result) Mean(value func(Outcome) int) float64 {
 	sum := 0

@@ -98,3 +98,25 @@ func TestQuantilesAndLimits(t *testing.T) {
 		t.Errorf("missed %q, want %q", missed, want)
 	}
 }
+
+func TestTogether(t *testing.T) {
+	result := func(signUps float64, hours ...float64) (r Result) {
+		r.Cell = together(outage(signUps, "automatic", tuesday10, day), median("page", 4*time.Hour, toPage))
+		for _, h := range hours {
+			r.Outcomes = append(r.Outcomes, Outcome{ToPage: time.Duration(h * float64(time.Hour))})
+		}
+		return r
+	}
+	alone := result(20, 100)
+	alone.Cell.Together = nil
+	all := Together([]Result{result(20, 1, 2), result(5, 9, 9), alone, result(20, 8, 3)})
+	if len(all) != 2 || len(all[0].Outcomes) != 4 || len(all[1].Outcomes) != 2 {
+		t.Fatalf("%d results of %v", len(all), all)
+	}
+	if missed := all[0].Missed(); len(missed) != 0 {
+		t.Errorf("1, 2, 3 and 8 hours miss %v", missed)
+	}
+	if missed := all[1].Missed(); len(missed) != 1 {
+		t.Errorf("9 hours miss %v", missed)
+	}
+}
