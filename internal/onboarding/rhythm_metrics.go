@@ -50,7 +50,7 @@ func newRhythmMetrics(gauge func(name, help string, labels ...string) *prometheu
 		cohortExpected: gauge("yativo_card_cohort_usual_waiting_customers",
 			"How many of the customers who entered this status 4 to 24 hours ago would still be there at this hour of past weeks."+cohort, "flow_status"),
 		lost: gauge("yativo_card_lost_customers",
-			"How many customers more than usual still waited three hours after they entered this status: in the last hours, as many as show it best, or since it was more than the limit. Hours in which nobody passed do not count. Absent until the program's rhythm is known.", "flow_status"),
+			"How many customers more than usual still waited three hours after they entered this status: in the last hours, as many as show it best. While a loss is told, at least the limit. Hours in which nobody passed do not count. Absent until the program's rhythm is known.", "flow_status"),
 		lostLimit: gauge("yativo_card_lost_customers_limit",
 			"Value at which yativo_card_lost_customers"+limit, "flow_status"),
 	}

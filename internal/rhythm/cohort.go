@@ -54,7 +54,7 @@ func (s *Share) of() float64 { return float64(s.Waiting+1) / float64(s.Customers
 func (c *Cohort) Advance(now uint32) {
 	hour := hourOf(now)
 	switch {
-	case hour < c.Hour || hour-c.Hour >= HoursPerWeek:
+	case hour-c.Hour >= HoursPerWeek: // Or it was set back, which is as far ahead in a uint32.
 		c.Hours, c.Judged, c.Loss, c.Watched = [HoursPerWeek]Entrants{}, hour, Loss{}, false
 	case hour > c.Hour:
 		if c.Watched {

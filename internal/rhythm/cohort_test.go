@@ -88,3 +88,15 @@ func TestCohortForgetsHoursThatPassUnwatched(t *testing.T) {
 		t.Error("who entered five hours ago does not belong to the cohort")
 	}
 }
+
+// Who is seen to have entered an hour only after that is judged comes too late.
+func TestCohortTakesNobodyWhoComesTooLate(t *testing.T) {
+	s := newStep()
+	s.live(30, usual)
+	s.cohort.Enter(s.now-10*hour, 1)
+	s.cohort.Enter(s.now-3*hour, 1)
+	s.live(2, usual)
+	if n := s.cohort.Customers(); n != 201 {
+		t.Errorf("%d customers in the cohort, want 201", n)
+	}
+}

@@ -32,19 +32,14 @@ const (
 	// lossCustomers and lossDeviations standard deviations of chance are late.
 	lossCustomers  = 2
 	lossDeviations = 3
-	// minPassingShare is the least share that counts as passing: where nearly all
-	// are usually late, a few who pass later than usual are no loss.
-	minPassingShare = 0.1
 	// hourDiffers is by what share of its customers an hour differs from that of
 	// other weeks for reasons other than chance.
 	hourDiffers = 0.06
 	// smoothHours is how many hours on either side say what is usual in one.
 	smoothHours = 2
-	// minLossShare is the least share that counts as lost.
-	minLossShare = 0.02
 	// A loss is over once the hours since are more likely without it by curedNats, of
 	// which one hour says at most maxHourNats.
-	curedNats   = 5
+	curedNats   = 8
 	maxHourNats = 3
 	// lossyWeight is what an hour teaches of which a loss was told: one of two weeks
 	// hardly shows, and a program that has changed for good is known again within
@@ -123,22 +118,19 @@ func (c *Cohort) tell() {
 	if w.customers == 0 || w.lost < w.limit() {
 		return
 	}
-	c.Loss.Since, c.Loss.Cured = w.since, 0
+	c.Loss.Since = w.since
 	c.Loss.Share = c.lostShare()
-	for hour := w.since; hour < c.Judged; hour++ {
-		c.Hours[slot(hour)].Lossy = true
-	}
 }
 
 // goOn weighs by the last hour whether a loss is over.
 func (c *Cohort) goOn(e *Entrants) {
 	e.Lossy = true
-	if !e.Counts || e.Customers == 0 {
+	if e.Customers == 0 {
 		return
 	}
 	usual := c.leastLate(c.Judged - 1)
 	lost, n := float64(c.Loss.Share), float64(e.Customers)
-	variance := max(usual*(1-usual), minPassingShare/2) + hourDiffers*hourDiffers*n
+	variance := usual*(1-usual) + hourDiffers*hourDiffers*n
 	nats := (n*(usual+lost/2) - float64(e.Late)) * lost / variance
 	c.Loss.Cured += float32(min(max(nats, -maxHourNats), maxHourNats))
 	switch {
@@ -159,12 +151,12 @@ func (c *Cohort) lostShare() float32 {
 			customers += float64(e.Customers)
 		}
 	}
-	return float32(max(minLossShare, lost/max(1, customers)))
+	return float32(lost / max(1, customers))
 }
 
-// Lost is how many customers more than usual are late, of the last hours or since
-// the loss began that is told, and from how many on that is no chance. Both are
-// unknown until the program's weeks are.
+// Lost is how many customers more than usual are late, and from how many on that is
+// no chance, which it is as long as a loss is told. Both are unknown until the
+// program's weeks are.
 func (c *Cohort) Lost() (customers, limit float64, known bool) {
 	_, _, known = c.mostLate(c.Judged - min(1, c.Judged))
 	w := c.lastHours()
@@ -187,7 +179,7 @@ func (w *window) limit() float64 { return lossCustomers + lossDeviations*math.Sq
 
 func (w *window) deviations() float64 { return (w.lost - lossCustomers) / math.Sqrt(w.variance) }
 
-// lastHours are those since a loss began, or as many as make one clearest.
+// lastHours are as many as make a loss clearest.
 func (c *Cohort) lastHours() (clearest window) {
 	var w window
 	for hour := c.Judged; hour > c.firstHour(); {
@@ -204,10 +196,10 @@ func (c *Cohort) lastHours() (clearest window) {
 		w.since = hour
 		w.customers += n
 		w.lost += float64(e.Late) - n*usual
-		chance := n * usual * max(1-usual, minPassingShare)
+		chance := n * usual * (1 - usual)
 		unsure := 1 + n*(2*smoothHours+1)/from // of what is usual
 		w.variance += chance*unsure + hourDiffers*hourDiffers*n*n
-		if clearest.customers == 0 || c.Loss.Since != 0 || w.deviations() > clearest.deviations() {
+		if clearest.customers == 0 || w.deviations() > clearest.deviations() {
 			clearest = w
 		}
 	}

@@ -1,6 +1,9 @@
 package rhythm_test
 
-import "testing"
+import (
+	"math/rand/v2"
+	"testing"
+)
 
 // until is after how many hours something holds, at most so many.
 func (s *step) until(most int, waiting func(uint32) int, holds func() bool) int {
@@ -34,19 +37,19 @@ func TestALossIsUnknownForTwoWeeks(t *testing.T) {
 	}
 }
 
-// A loss of two weeks does not become the usual thing, and ends with the cure.
+// A loss of eight weeks does not become the usual thing, and ends with the cure.
 func TestALossStandsUntilItIsCured(t *testing.T) {
 	s := newStep()
 	s.live(5*168, usual)
 	s.until(48, broken, s.loses)
-	s.live(2*168, func(hourOfWeek uint32) int {
+	s.live(8*168, func(hourOfWeek uint32) int {
 		if !s.loses() {
 			t.Fatal("over before the cure")
 		}
 		return broken(hourOfWeek)
 	})
-	if hours := s.until(48, usual, func() bool { return !s.loses() }); hours < 4 || hours > 9 {
-		t.Errorf("over %d hours after the cure, want 4 to 9", hours)
+	if hours := s.until(48, usual, func() bool { return !s.loses() }); hours < 4 || hours > 10 {
+		t.Errorf("over %d hours after the cure, want 4 to 10", hours)
 	}
 	s.live(168, func(hourOfWeek uint32) int {
 		if s.loses() {
@@ -54,8 +57,20 @@ func TestALossStandsUntilItIsCured(t *testing.T) {
 		}
 		return usual(hourOfWeek)
 	})
-	if hours := s.until(48, broken, s.loses); hours > 16 {
-		t.Errorf("the next one is told after %d hours, want at most 16", hours)
+	if hours := s.until(48, broken, s.loses); hours > 14 {
+		t.Errorf("the next one is told after %d hours, want at most 14", hours)
+	}
+}
+
+// A week in which nobody passes does not become the usual thing.
+func TestASilenceIsNotUsual(t *testing.T) {
+	s := newStep()
+	s.live(5*168, usual)
+	s.live(168, func(uint32) int { return 10 })
+	s.cohort.Yield()
+	s.live(168+24, usual)
+	if hours := s.until(48, broken, s.loses); hours > 10 {
+		t.Errorf("a loss is told after %d hours, want at most 10", hours)
 	}
 }
 
@@ -64,7 +79,9 @@ func TestALossOutlivesAGoodHour(t *testing.T) {
 	s := newStep()
 	s.live(5*168, usual)
 	s.until(48, broken, s.loses)
+	s.enter = 100
 	s.live(1, func(uint32) int { return 0 })
+	s.enter = 10
 	s.live(12, func(hourOfWeek uint32) int {
 		if !s.loses() {
 			t.Fatal("over after one hour in which all passed")
@@ -120,10 +137,13 @@ func TestHoursBeforeAGapTellNothing(t *testing.T) {
 		copy(s.waiting[1:], s.waiting[:])
 		s.waiting[0] = 9
 		s.walk(false, true)
+		if s.loses() {
+			t.Fatal("hours that nobody watched are called a loss")
+		}
 	}
 	s.live(8, usual)
 	if s.loses() {
-		t.Error("hours that nobody watched are called a loss")
+		t.Error("hours that nobody watched are called a loss afterward")
 	}
 }
 
@@ -146,11 +166,12 @@ func TestAShiftByAnHourIsNoLoss(t *testing.T) {
 	untilHour := func(closes uint32) func(uint32) int {
 		return func(hourOfWeek uint32) int {
 			if at := hourOfWeek % 24; at >= 9 && at < closes {
-				return 1
+				return 5
 			}
-			return 10
+			return 50
 		}
 	}
+	s.enter = 50
 	s.live(5*168, untilHour(17))
 	s.live(168, func(hourOfWeek uint32) int {
 		if s.loses() {
@@ -174,5 +195,62 @@ func TestAClockThatIsSetBackForgetsTheWeek(t *testing.T) {
 	}
 	if n := s.cohort.Customers(); n != 0 {
 		t.Errorf("%d customers entered at a time that has not been", n)
+	}
+}
+
+// byChance is that each of those who enter waits with a probability.
+func byChance(seed uint64, enter int, probability float64) func(uint32) int {
+	random := rand.New(rand.NewPCG(seed, 0))
+	return func(uint32) (waiting int) {
+		for range enter {
+			if random.Float64() < probability {
+				waiting++
+			}
+		}
+		return waiting
+	}
+}
+
+// Ten enter each hour, of whom 30 % are late by chance; from some moment on half of
+// those who would pass are lost.
+func TestLossByChance(t *testing.T) {
+	const programs, weeks = 30, 10
+	falseOnes, slow, early := 0, 0, 0
+	for seed := range uint64(programs) {
+		s := newStep()
+		healthy, broken := byChance(seed, 10, 0.3), byChance(seed+programs, 10, 0.65)
+		s.live(3*168, healthy)
+		for range weeks * 168 {
+			before := s.loses()
+			if s.live(1, healthy); s.loses() && !before {
+				falseOnes++
+			}
+		}
+		if s.until(48, broken, s.loses) > 11 {
+			slow++
+		}
+		if s.until(2*168, broken, func() bool { return !s.loses() }) < 2*168 {
+			early++
+		}
+	}
+	if falseOnes > 10 || slow > 3 || early > 0 {
+		t.Errorf("of %d programs: %d false losses in %d weeks, %d told after more than 11 hours, %d over before the cure",
+			programs, falseOnes, weeks, slow, early)
+	}
+}
+
+// Hours of a large program differ for other reasons than chance.
+func TestUnevenHoursAreNoLoss(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 0))
+	s := newStep()
+	s.enter = 500
+	uneven := func(uint32) int { return 150 + int(25*random.NormFloat64()) }
+	s.live(4*168, uneven)
+	told := s.until(10*168, uneven, s.loses)
+	if told < 10*168 {
+		t.Errorf("hours of which 25 to 35 of 100 are late are called a loss, after %d", told)
+	}
+	if hours := s.until(48, func(uint32) int { return 250 }, s.loses); hours > 9 {
+		t.Errorf("20 more of 100 are late, told after %d hours, want at most 9", hours)
 	}
 }
