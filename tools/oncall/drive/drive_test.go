@@ -36,6 +36,7 @@ func reading(shown *drive.Shown) map[string]float64 {
 		case "yativo_card_last_advance_timestamp_seconds", "yativo_card_stalled_customers",
 			"yativo_card_missed_advances", "yativo_card_missed_advances_limit",
 			"yativo_card_entered_since_advance_customers", "yativo_card_missed_signups",
+			"yativo_card_lost_customers", "yativo_card_lost_customers_limit",
 			"yativo_card_cohort_customers", "yativo_card_cohort_waiting_customers", "yativo_card_cohort_usual_waiting_customers":
 			return true
 		}
@@ -56,7 +57,7 @@ func tolerance(name string, value float64) float64 {
 	switch {
 	case strings.HasPrefix(name, "yativo_card_stalled_customers "):
 		return 2
-	case strings.HasPrefix(name, "yativo_card_cohort_waiting_"):
+	case strings.HasPrefix(name, "yativo_card_cohort_waiting_"), strings.HasPrefix(name, "yativo_card_lost_"):
 		return 1
 	case strings.HasPrefix(name, "yativo_card_missed_"), strings.HasPrefix(name, "yativo_card_cohort_usual_"):
 		return 0.25 + 0.02*value
