@@ -18,7 +18,7 @@ const (
 func TestWhoPassesBetweenTwoWalksBelongsToTheCohort(t *testing.T) {
 	r, f := rhythms{}, findings{}
 	for i := range r.Cohorts {
-		r.Cohorts[i].Advance(testMonday)
+		r.Cohorts[i].Advance(testMonday, testMonday)
 	}
 	f.advance(OTPVerified.Step(), SafeDeploying.Step(), 3)
 	f.advance(0, OTPVerified.Step(), 2)

@@ -133,7 +133,7 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 	t.correctClock(now)
 	w.findings.clocks = t.rhythms.clocks()
 	for i := range t.rhythms.Cohorts {
-		t.rhythms.Cohorts[i].Advance(now)
+		t.rhythms.Cohorts[i].Advance(w.start, now)
 	}
 	t.flow.advance(now)
 	report := newTally(t, now)

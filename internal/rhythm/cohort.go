@@ -17,8 +17,9 @@ type Cohort struct {
 	Hours [HoursPerWeek]Entrants
 	// Hour is the hour under way, counted from the epoch.
 	Hour uint32
-	// Judged is the first hour that is not judged yet.
-	Judged uint32
+	// Judged is the first hour that is not judged yet, and Due the first that the walk
+	// under way does not judge either.
+	Judged, Due uint32
 	// Waiting is how many of the cohort the last walk saw waiting.
 	Waiting uint32
 	// Watched says that the hour under way was watched.
@@ -49,9 +50,10 @@ func (s *Share) learn(customers, waiting uint32, weight float32) {
 // known is no certainty.
 func (s *Share) of() float64 { return float64(s.Waiting+1) / float64(s.Customers+2) }
 
-// Advance begins a walk: it makes the hour of now the one under way, and learns from
-// the hours that end. If its clock was set back, or a week passed, it counts anew.
-func (c *Cohort) Advance(now uint32) {
+// Advance takes in that a walk began at start and ends now. It makes the hour of now
+// the one under way, and learns from the hours that end. If the clock was set back,
+// or a week passed, it counts anew.
+func (c *Cohort) Advance(start, now uint32) {
 	hour := hourOf(now)
 	switch {
 	case hour-c.Hour >= HoursPerWeek: // Or it was set back, which is as far ahead in a uint32.
@@ -70,6 +72,7 @@ func (c *Cohort) Advance(now uint32) {
 		c.Watched = false
 	}
 	c.Hour, c.Waiting = hour, 0
+	c.Due = hourOf(start-settleSeconds) - lateHours
 }
 
 // Enter counts customers who entered at a moment, which is not after the hour under
@@ -86,7 +89,7 @@ func (c *Cohort) Wait(at uint32) {
 	if hour+cohortMinHours <= c.Hour && hour+cohortMaxHours >= c.Hour {
 		c.Waiting++
 	}
-	if hour >= c.Judged && hour+lateHours < c.Hour {
+	if hour >= c.Judged && hour < c.Due {
 		c.Hours[slot(hour)].Late++
 	}
 }

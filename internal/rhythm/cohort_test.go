@@ -28,7 +28,7 @@ func (s *step) live(hours int, waiting func(hourOfWeek uint32) int) {
 
 // walk is the walk of an hour.
 func (s *step) walk(watched, passed bool) {
-	s.cohort.Advance(s.now)
+	s.cohort.Advance(s.now+hour/2, s.now+hour/2)
 	s.cohort.Enter(s.now, s.enter)
 	for back, customers := range s.waiting {
 		for range customers {
@@ -73,7 +73,7 @@ func TestCohortKnowsWhoUsuallyWaits(t *testing.T) {
 func TestCohortForgetsHoursThatPassUnwatched(t *testing.T) {
 	s := newStep()
 	s.live(30, usual)
-	s.cohort.Advance(s.now + 3*day)
+	s.cohort.Advance(s.now+3*day, s.now+3*day)
 	if n := s.cohort.Customers(); n != 0 {
 		t.Errorf("%d customers entered within a day that nobody watched", n)
 	}

@@ -2,8 +2,14 @@ package rhythm
 
 import "math"
 
-// lateHours is how many hours after the hour in which one entered one is late.
-const lateHours = 3
+const (
+	// lateHours is how many hours after the hour in which one entered one is late.
+	lateHours = 3
+	// settleSeconds is how much later a walk has to begin to judge that hour. Batches
+	// run on the hour, or at a quarter of it, and take some minutes: whether one is
+	// over must not depend on when a walk comes by.
+	settleSeconds = 25 * 60
+)
 
 // Entrants are the customers who entered a status within an hour.
 type Entrants struct {
@@ -35,28 +41,27 @@ const (
 	// hourDiffers is by what share of its customers an hour differs from that of
 	// other weeks for reasons other than chance.
 	hourDiffers = 0.06
-	// smoothHours is how many hours on either side say what is usual in one.
-	smoothHours = 2
+	// smoothHours is how many hours on either side say what is usual in one that is
+	// known from fewer than smoothCustomers.
+	smoothHours     = 2
+	smoothCustomers = 40
 	// A loss is over once the hours since are more likely without it by curedNats, of
 	// which one hour says at most maxHourNats.
 	curedNats   = 8
 	maxHourNats = 3
-	// lossyWeight is what an hour teaches of which a loss was told: one of two weeks
-	// hardly shows, and a program that has changed for good is known again within
-	// months.
+	// lossyWeight is what an hour teaches of which a loss was told, or after which nobody
+	// passed: one of two weeks hardly shows, and a program that has changed for good is
+	// known again within months.
 	lossyWeight = 0.25
 )
 
 // forget learns from the same hour a week ago, and makes room for an hour.
 func (c *Cohort) forget(hour uint32) {
 	at := slot(hour)
-	if e := c.Hours[at]; e.Judged {
+	if e := &c.Hours[at]; e.Judged {
 		weight := float32(1)
-		if e.Lossy {
+		if e.Lossy || !e.Counts {
 			weight = lossyWeight
-		}
-		if !e.Counts {
-			e.Customers = 0
 		}
 		c.UsualLate[at].learn(e.Customers, e.Late, weight)
 	}
@@ -73,7 +78,7 @@ func (c *Cohort) Walked(watched, passed bool) {
 	if now := &c.Hours[slot(c.Hour)]; passed {
 		now.Passed = true
 	}
-	for c.Judged+lateHours < c.Hour {
+	for c.Judged < c.Due {
 		e := &c.Hours[slot(c.Judged)]
 		e.Judged, e.Counts = true, c.passedSince(c.Judged)
 		c.Judged++
@@ -110,7 +115,7 @@ func (c *Cohort) passedSince(hour uint32) bool {
 
 // Yield ends what is told of a loss where nobody passes at all: that is told
 // elsewhere, and who entered until now will be late.
-func (c *Cohort) Yield() { c.Loss = Loss{From: c.Hour} }
+func (c *Cohort) Yield() { c.Loss = Loss{From: c.Hour + 1} }
 
 // tell begins a loss if there is one.
 func (c *Cohort) tell() {
@@ -197,7 +202,7 @@ func (c *Cohort) lastHours() (clearest window) {
 		w.customers += n
 		w.lost += float64(e.Late) - n*usual
 		chance := n * usual * (1 - usual)
-		unsure := 1 + n*(2*smoothHours+1)/from // of what is usual
+		unsure := 1 + n/from // of what is usual
 		w.variance += chance*unsure + hourDiffers*hourDiffers*n*n
 		if clearest.customers == 0 || w.deviations() > clearest.deviations() {
 			clearest = w
@@ -248,5 +253,8 @@ func (c *Cohort) usualLate(hour uint32) (share, customers float64, known bool) {
 		around.Customers += usual.Customers
 		around.Waiting += usual.Waiting
 	}
-	return around.of(), float64(around.Customers + 2), true
+	own := &c.UsualLate[slot(hour)]
+	customers = float64(own.Customers) + smoothCustomers
+	share = (float64(own.Waiting) + smoothCustomers*around.of()) / customers
+	return share, float64(own.Customers + 1 + min(around.Customers, smoothCustomers)), true
 }

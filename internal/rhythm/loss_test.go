@@ -254,3 +254,39 @@ func TestUnevenHoursAreNoLoss(t *testing.T) {
 		t.Errorf("20 more of 100 are late, told after %d hours, want at most 9", hours)
 	}
 }
+
+// A batch runs on the hour, and takes some minutes.
+func TestAnHourIsJudgedOnceABatchIsOver(t *testing.T) {
+	s := newStep()
+	s.live(30, usual)
+	before := s.cohort.Judged
+	for _, walk := range []struct{ start, end, judged uint32 }{{10, 50, 0}, {30, 55, 1}} {
+		s.cohort.Advance(s.now+walk.start*minute, s.now+walk.end*minute)
+		s.cohort.Walked(true, true)
+		if judged := s.cohort.Judged - before; judged != walk.judged {
+			t.Errorf("a walk from minute %d to %d judges %d hours, want %d", walk.start, walk.end, judged, walk.judged)
+		}
+	}
+}
+
+// A change to summer time moves the hour of a daily batch. Nobody passes in the hours
+// after it, which says how many are late then all the same.
+func TestABatchThatMovesByAnHourIsNoLoss(t *testing.T) {
+	s := newStep()
+	s.enter = 100
+	live := func(days int, batch uint32) {
+		for range days * 24 {
+			copy(s.waiting[1:], s.waiting[:])
+			s.waiting[0] = 100
+			runs := hourOfWeek(s.now)%24 == batch
+			for back := 1; runs && back < len(s.waiting); back++ {
+				s.waiting[back] = 35
+			}
+			if s.walk(true, runs); s.loses() {
+				t.Fatal("a batch that runs an hour earlier is called a loss")
+			}
+		}
+	}
+	live(5*7, 16)
+	live(2*7, 15)
+}

@@ -105,7 +105,7 @@ const (
 	rareEvents = 3.5
 	// falseQuarters is in how many quarters chance alone may once reach
 	// EnteredLimit, and weeksPerQuarter what a quarter is.
-	falseQuarters   = 3
+	falseQuarters   = 2.2
 	weeksPerQuarter = 13
 	// Before the usual hours are known, only a silence of four days is told, of which
 	// a quarter holds at most longSilences. natsUnknown is asked in addition, since
