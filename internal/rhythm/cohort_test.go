@@ -20,10 +20,15 @@ func newStep() *step { return &step{cohort: &rhythm.Cohort{}, now: monday, enter
 // live lets hours pass in which all but so many who enter pass at once.
 func (s *step) live(hours int, waiting func(hourOfWeek uint32) int) {
 	for range hours {
-		copy(s.waiting[1:], s.waiting[:])
-		s.waiting[0] = waiting(hourOfWeek(s.now))
+		s.arrive(waiting(hourOfWeek(s.now)))
 		s.walk(true, s.waiting[0] < s.enter)
 	}
+}
+
+// arrive lets an hour pass, of whose customers so many wait.
+func (s *step) arrive(waiting int) {
+	copy(s.waiting[1:], s.waiting[:])
+	s.waiting[0] = waiting
 }
 
 // walk is the walk of an hour.

@@ -100,7 +100,7 @@ func (c *Cohort) caughtUp() bool {
 		return false
 	}
 	usual, known := c.Usual()
-	share := usual / max(1, float64(c.Customers()))
+	share := c.UsualWaiting[slot(c.Hour)].of()
 	return known && usual > 0 && float64(c.Waiting) <= usual+math.Sqrt(usual*(1-share))
 }
 
@@ -133,7 +133,7 @@ func (c *Cohort) goOn(e *Entrants) {
 	if e.Customers == 0 {
 		return
 	}
-	usual := c.leastLate(c.Judged - 1)
+	usual, _, _, _ := c.lateShares(c.Judged - 1)
 	lost, n := float64(c.Loss.Share), float64(e.Customers)
 	variance := usual*(1-usual) + hourDiffers*hourDiffers*n
 	nats := (n*(usual+lost/2) - float64(e.Late)) * lost / variance
@@ -163,7 +163,7 @@ func (c *Cohort) lostShare() float32 {
 // no chance, which it is as long as a loss is told. Both are unknown until the
 // program's weeks are.
 func (c *Cohort) Lost() (customers, limit float64, known bool) {
-	_, _, known = c.mostLate(c.Judged - min(1, c.Judged))
+	_, _, _, known = c.lateShares(c.Judged - min(1, c.Judged))
 	w := c.lastHours()
 	customers, limit = max(0, w.lost), w.limit()
 	if c.Loss.Since != 0 {
@@ -189,7 +189,7 @@ func (c *Cohort) lastHours() (clearest window) {
 	var w window
 	for hour := c.Judged; hour > c.firstHour(); {
 		hour--
-		usual, from, known := c.mostLate(hour)
+		_, usual, from, known := c.lateShares(hour)
 		if !known {
 			break
 		}
@@ -216,30 +216,22 @@ func (c *Cohort) firstHour() uint32 {
 	return max(c.Loss.Since, c.Loss.From, c.Hour-min(c.Hour, HoursPerWeek-1))
 }
 
-// mostLate is the highest share that is usually late of those who enter in an hour or
-// in the one before or after it, since a program may shift by one hour with the
-// season; and how many customers it is known from.
-func (c *Cohort) mostLate(hour uint32) (share, customers float64, known bool) {
+// lateShares are the lowest and the highest share that is usually late of those who
+// enter in an hour or in the one before or after it, since a program may shift by one
+// hour with the season; and how many customers the highest is known from.
+func (c *Cohort) lateShares(hour uint32) (least, most, customers float64, known bool) {
+	least = 1
 	for h := hour + HoursPerWeek - 1; h <= hour+HoursPerWeek+1; h++ {
-		one, from, known := c.usualLate(h)
+		share, from, known := c.usualLate(h)
 		if !known {
-			return 0, 0, false
+			return 0, 0, 0, false
 		}
-		if one > share {
-			share, customers = one, from
+		least = min(least, share)
+		if share > most {
+			most, customers = share, from
 		}
 	}
-	return share, customers, true
-}
-
-// leastLate is the lowest of the same shares.
-func (c *Cohort) leastLate(hour uint32) (share float64) {
-	share = 1
-	for h := hour + HoursPerWeek - 1; h <= hour+HoursPerWeek+1; h++ {
-		one, _, _ := c.usualLate(h)
-		share = min(share, one)
-	}
-	return share
+	return least, most, customers, true
 }
 
 // usualLate is the share of those who enter in an hour that is usually late.

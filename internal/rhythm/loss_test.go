@@ -5,6 +5,8 @@ import (
 	"testing"
 )
 
+func (s *step) heals() bool { return !s.loses() }
+
 // until is after how many hours something holds, at most so many.
 func (s *step) until(most int, waiting func(uint32) int, holds func() bool) int {
 	for hours := range most {
@@ -18,12 +20,9 @@ func (s *step) until(most int, waiting func(uint32) int, holds func() bool) int 
 
 func TestALossIsToldWithinHours(t *testing.T) {
 	s := newStep()
-	s.live(6*168, func(hourOfWeek uint32) int {
-		if s.loses() {
-			t.Fatal("a loss where all is as usual")
-		}
-		return usual(hourOfWeek)
-	})
+	if hours := s.until(6*168, usual, s.loses); hours < 6*168 {
+		t.Fatalf("a loss where all is as usual, after %d hours", hours)
+	}
 	if hours := s.until(48, broken, s.loses); hours < 6 || hours > 10 {
 		t.Errorf("three more of ten are late, told after %d hours, want 6 to 10", hours)
 	}
@@ -42,21 +41,15 @@ func TestALossStandsUntilItIsCured(t *testing.T) {
 	s := newStep()
 	s.live(5*168, usual)
 	s.until(48, broken, s.loses)
-	s.live(8*168, func(hourOfWeek uint32) int {
-		if !s.loses() {
-			t.Fatal("over before the cure")
-		}
-		return broken(hourOfWeek)
-	})
-	if hours := s.until(48, usual, func() bool { return !s.loses() }); hours < 4 || hours > 10 {
+	if hours := s.until(8*168, broken, s.heals); hours < 8*168 {
+		t.Fatalf("over before the cure, after %d hours", hours)
+	}
+	if hours := s.until(48, usual, s.heals); hours < 4 || hours > 10 {
 		t.Errorf("over %d hours after the cure, want 4 to 10", hours)
 	}
-	s.live(168, func(hourOfWeek uint32) int {
-		if s.loses() {
-			t.Fatal("told again after the cure")
-		}
-		return usual(hourOfWeek)
-	})
+	if hours := s.until(168, usual, s.loses); hours < 168 {
+		t.Fatalf("told again after the cure, after %d hours", hours)
+	}
 	if hours := s.until(48, broken, s.loses); hours > 14 {
 		t.Errorf("the next one is told after %d hours, want at most 14", hours)
 	}
@@ -82,12 +75,9 @@ func TestALossOutlivesAGoodHour(t *testing.T) {
 	s.enter = 100
 	s.live(1, func(uint32) int { return 0 })
 	s.enter = 10
-	s.live(12, func(hourOfWeek uint32) int {
-		if !s.loses() {
-			t.Fatal("over after one hour in which all passed")
-		}
-		return broken(hourOfWeek)
-	})
+	if hours := s.until(12, broken, s.heals); hours < 12 {
+		t.Fatalf("over after one hour in which all passed, after %d hours", hours)
+	}
 }
 
 func TestALossIsOverOnceThoseWhoWereLatePass(t *testing.T) {
@@ -116,12 +106,9 @@ func TestASilenceIsNoLoss(t *testing.T) {
 		t.Error("a silence is called a loss")
 	}
 	s.cohort.Yield() // as for a stall that is told
-	s.live(24, func(hourOfWeek uint32) int {
-		if s.loses() {
-			t.Error("who came in the silence is called lost")
-		}
-		return usual(hourOfWeek)
-	})
+	if hours := s.until(24, usual, s.loses); hours < 24 {
+		t.Errorf("who came in the silence is called lost, after %d hours", hours)
+	}
 	s.live(24, broken)
 	s.cohort.Yield()
 	if s.loses() {
@@ -134,8 +121,7 @@ func TestHoursBeforeAGapTellNothing(t *testing.T) {
 	s := newStep()
 	s.live(5*168, usual)
 	for range 12 {
-		copy(s.waiting[1:], s.waiting[:])
-		s.waiting[0] = 9
+		s.arrive(9)
 		s.walk(false, true)
 		if s.loses() {
 			t.Fatal("hours that nobody watched are called a loss")
@@ -173,12 +159,9 @@ func TestAShiftByAnHourIsNoLoss(t *testing.T) {
 	}
 	s.enter = 50
 	s.live(5*168, untilHour(17))
-	s.live(168, func(hourOfWeek uint32) int {
-		if s.loses() {
-			t.Fatal("a working day that ends an hour earlier is called a loss")
-		}
-		return untilHour(16)(hourOfWeek)
-	})
+	if hours := s.until(168, untilHour(16), s.loses); hours < 168 {
+		t.Fatalf("a working day that ends an hour earlier is called a loss, after %d hours", hours)
+	}
 }
 
 func TestAClockThatIsSetBackForgetsTheWeek(t *testing.T) {
@@ -229,7 +212,7 @@ func TestLossByChance(t *testing.T) {
 		if s.until(48, broken, s.loses) > 11 {
 			slow++
 		}
-		if s.until(2*168, broken, func() bool { return !s.loses() }) < 2*168 {
+		if s.until(2*168, broken, s.heals) < 2*168 {
 			early++
 		}
 	}
@@ -276,8 +259,7 @@ func TestABatchThatMovesByAnHourIsNoLoss(t *testing.T) {
 	s.enter = 100
 	live := func(days int, batch uint32) {
 		for range days * 24 {
-			copy(s.waiting[1:], s.waiting[:])
-			s.waiting[0] = 100
+			s.arrive(100)
 			runs := hourOfWeek(s.now)%24 == batch
 			for back := 1; runs && back < len(s.waiting); back++ {
 				s.waiting[back] = 35

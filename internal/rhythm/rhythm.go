@@ -2,7 +2,8 @@
 // quiet by that. A [Silence] knows, for each hour of the week, whether an event
 // usually happens in it, so that a night, a weekend or the wait for a daily
 // batch weighs nothing. A [Cohort] knows how many of those who entered a status
-// 4 to 24 hours ago usually still wait. Both know only what was watched.
+// 4 to 24 hours ago usually still wait, and tells a loss by how many are late.
+// Both know only what was watched.
 //
 // Hours are whole hours of Unix time and weeks are 168 of them, in UTC. A
 // change to summer time moves a program by one hour of the week, which is
