@@ -25,7 +25,7 @@ type Entrants struct {
 type Loss struct {
 	// Since is the hour from which on it is told; 0 if none is.
 	Since uint32
-	// Share is the share of those who enter that is lost.
+	// Share is the share of those who usually pass in time that is lost.
 	Share float32
 	// Cured is how much more likely the last hours are if it is over, in nats.
 	Cured float32
@@ -93,15 +93,17 @@ func (c *Cohort) Walked(watched, passed bool) {
 	}
 }
 
-// caughtUp reports whether no more of a cohort than usual wait who all came since
-// the loss began: whoever was late has passed.
+// caughtUp reports whether hardly more of a cohort than usual wait who all came since
+// the loss began: whoever was late has passed. Hardly is what chance may add, where
+// that is less than the loss does: after work, everybody waits.
 func (c *Cohort) caughtUp() bool {
 	if c.Loss.Since == 0 || c.Loss.Since+cohortMaxHours > c.Hour {
 		return false
 	}
 	usual, known := c.Usual()
-	share := c.UsualWaiting[slot(c.Hour)].of()
-	return known && usual > 0 && float64(c.Waiting) <= usual+math.Sqrt(usual*(1-share))
+	chance := math.Sqrt(usual * (1 - c.UsualWaiting[slot(c.Hour)].of()))
+	lost := float64(c.Loss.Share) * (float64(c.Customers()) - usual)
+	return known && usual > 0 && float64(c.Waiting) <= usual+min(chance, lost)
 }
 
 func (c *Cohort) passedSince(hour uint32) bool {
@@ -133,8 +135,8 @@ func (c *Cohort) goOn(e *Entrants) {
 	if e.Customers == 0 {
 		return
 	}
-	usual, _, _, _ := c.lateShares(c.Judged - 1)
-	lost, n := float64(c.Loss.Share), float64(e.Customers)
+	usual, _, _ := c.usualLate(c.Judged - 1)
+	lost, n := (1-usual)*float64(c.Loss.Share), float64(e.Customers)
 	variance := usual*(1-usual) + hourDiffers*hourDiffers*n
 	nats := (n*(usual+lost/2) - float64(e.Late)) * lost / variance
 	c.Loss.Cured += float32(min(max(nats, -maxHourNats), maxHourNats))
@@ -146,24 +148,25 @@ func (c *Cohort) goOn(e *Entrants) {
 	}
 }
 
-// lostShare is the share of those who entered since the loss began that is lost.
+// lostShare is the share that is lost of those who entered since the loss began and
+// usually pass in time.
 func (c *Cohort) lostShare() float32 {
-	lost, customers := 0.0, 0.0
+	lost, passing := 0.0, 0.0
 	for hour := c.firstHour(); hour < c.Judged; hour++ {
 		if e := &c.Hours[slot(hour)]; e.Counts {
 			usual, _, _ := c.usualLate(hour)
 			lost += float64(e.Late) - usual*float64(e.Customers)
-			customers += float64(e.Customers)
+			passing += (1 - usual) * float64(e.Customers)
 		}
 	}
-	return float32(lost / max(1, customers))
+	return float32(lost / max(1, passing))
 }
 
 // Lost is how many customers more than usual are late, and from how many on that is
 // no chance, which it is as long as a loss is told. Both are unknown until the
 // program's weeks are.
 func (c *Cohort) Lost() (customers, limit float64, known bool) {
-	_, _, _, known = c.lateShares(c.Judged - min(1, c.Judged))
+	_, _, known = c.mostLate(c.Judged - min(1, c.Judged))
 	w := c.lastHours()
 	customers, limit = max(0, w.lost), w.limit()
 	if c.Loss.Since != 0 {
@@ -189,7 +192,7 @@ func (c *Cohort) lastHours() (clearest window) {
 	var w window
 	for hour := c.Judged; hour > c.firstHour(); {
 		hour--
-		_, usual, from, known := c.lateShares(hour)
+		usual, from, known := c.mostLate(hour)
 		if !known {
 			break
 		}
@@ -216,22 +219,20 @@ func (c *Cohort) firstHour() uint32 {
 	return max(c.Loss.Since, c.Loss.From, c.Hour-min(c.Hour, HoursPerWeek-1))
 }
 
-// lateShares are the lowest and the highest share that is usually late of those who
-// enter in an hour or in the one before or after it, since a program may shift by one
-// hour with the season; and how many customers the highest is known from.
-func (c *Cohort) lateShares(hour uint32) (least, most, customers float64, known bool) {
-	least = 1
+// mostLate is the highest share that is usually late of those who enter in an hour or
+// in the one before or after it, since a program may shift by one hour with the
+// season; and how many customers that is known from.
+func (c *Cohort) mostLate(hour uint32) (share, customers float64, known bool) {
 	for h := hour + HoursPerWeek - 1; h <= hour+HoursPerWeek+1; h++ {
-		share, from, known := c.usualLate(h)
+		usual, from, known := c.usualLate(h)
 		if !known {
-			return 0, 0, 0, false
+			return 0, 0, false
 		}
-		least = min(least, share)
-		if share > most {
-			most, customers = share, from
+		if usual > share {
+			share, customers = usual, from
 		}
 	}
-	return least, most, customers, true
+	return share, customers, true
 }
 
 // usualLate is the share of those who enter in an hour that is usually late.

@@ -44,8 +44,8 @@ func TestALossStandsUntilItIsCured(t *testing.T) {
 	if hours := s.until(8*168, broken, s.heals); hours < 8*168 {
 		t.Fatalf("over before the cure, after %d hours", hours)
 	}
-	if hours := s.until(48, usual, s.heals); hours < 4 || hours > 10 {
-		t.Errorf("over %d hours after the cure, want 4 to 10", hours)
+	if hours := s.until(48, usual, s.heals); hours < 4 || hours > 12 {
+		t.Errorf("over %d hours after the cure, want 4 to 12", hours)
 	}
 	if hours := s.until(168, usual, s.loses); hours < 168 {
 		t.Fatalf("told again after the cure, after %d hours", hours)
@@ -80,6 +80,17 @@ func TestALossOutlivesAGoodHour(t *testing.T) {
 	}
 }
 
+// Nobody who comes says nothing of a cure.
+func TestALossOutlivesADayWithoutCustomers(t *testing.T) {
+	s := newStep()
+	s.live(5*168, usual)
+	s.until(48, broken, s.loses)
+	s.enter = 0
+	if hours := s.until(48, func(uint32) int { return 0 }, s.heals); hours < 48 {
+		t.Errorf("over %d hours after the last customer came", hours)
+	}
+}
+
 func TestALossIsOverOnceThoseWhoWereLatePass(t *testing.T) {
 	s := newStep()
 	s.live(5*168, usual)
@@ -88,7 +99,17 @@ func TestALossIsOverOnceThoseWhoWereLatePass(t *testing.T) {
 		t.Fatal("not told")
 	}
 	for back := range s.waiting {
+		s.waiting[back] = 4
+	}
+	s.live(1, usual)
+	if !s.loses() {
+		t.Fatal("over although many of those who were late still wait")
+	}
+	for back := range s.waiting {
 		s.waiting[back] = 3
+		if back%4 == 0 {
+			s.waiting[back] = 4 // by chance
+		}
 	}
 	s.live(1, usual)
 	if s.loses() {
@@ -271,4 +292,25 @@ func TestABatchThatMovesByAnHourIsNoLoss(t *testing.T) {
 	}
 	live(5*7, 16)
 	live(2*7, 15)
+}
+
+// Who comes after work is late with or without a loss, and says nothing of a cure.
+func TestALossOutlivesNightsAndWeekends(t *testing.T) {
+	s := newStep()
+	s.enter = 50
+	untilEvening := func(late int) func(uint32) int {
+		return func(hourOfWeek uint32) int {
+			if at := hourOfWeek % 24; at >= 9 && at < 15 && hourOfWeek < 5*24 {
+				return late
+			}
+			return 50
+		}
+	}
+	s.live(5*168, untilEvening(10))
+	if hours := s.until(48, untilEvening(20), s.loses); hours > 24 {
+		t.Fatalf("told after %d hours", hours)
+	}
+	if hours := s.until(14*24, untilEvening(20), s.heals); hours < 14*24 {
+		t.Errorf("over before the cure, after %d hours", hours)
+	}
 }
