@@ -21,12 +21,16 @@ func rangeOf(usualHours float64) int {
 type Clock struct {
 	hours     [HoursPerWeek + 1]float64 // usual ones since the week began
 	surprises [numWaits]float64
+	least     uint32 // seconds of a wait below which it says nothing
 }
 
 // Clock is the one of what is usual now. It counts each hour as the mean of it
 // and those beside it: of a small program, four weeks know only a few hours.
 func (s *Silence) Clock() Clock {
 	c := Clock{surprises: s.surprises()}
+	if !s.Known() {
+		c.least = weekendSeconds
+	}
 	for hour, share := range s.Usual {
 		before, after := s.Usual[(hour+HoursPerWeek-1)%HoursPerWeek], s.Usual[(hour+1)%HoursPerWeek]
 		c.hours[hour+1] = c.hours[hour] + float64(before+share+after)/3
@@ -50,7 +54,12 @@ func (c *Clock) since(unix uint32) float64 {
 
 // Surprise is [Silence.Surprise] of one who has waited between two moments in
 // Unix seconds.
-func (c *Clock) Surprise(from, to uint32) float64 { return c.surprises[rangeOf(c.Between(from, to))] }
+func (c *Clock) Surprise(from, to uint32) float64 {
+	if from+c.least > to {
+		return 0
+	}
+	return c.surprises[rangeOf(c.Between(from, to))]
+}
 
 // Passed notes for how many usual hours customers had waited who were seen to
 // come and for whom the event happened.
@@ -108,10 +117,10 @@ const (
 	falseQuarters   = 2.2
 	weeksPerQuarter = 13
 	// Before the usual hours are known, only a silence of four days is told, of which
-	// a quarter holds at most longSilences. natsUnknown is asked in addition, since
-	// one may have had no chance to pass yet.
-	longSilences = weeksPerQuarter * 7 / 4.0
-	natsUnknown  = 1.8
+	// a quarter holds at most longSilences. Who has waited for less than a weekend,
+	// from the end of work to that of Monday's, may have had no chance to pass yet.
+	longSilences   = weeksPerQuarter * 7 / 4.0
+	weekendSeconds = 72 * secondsPerHour
 	// stalledShare is what is still asked once it was reached, so that it is not
 	// told twice.
 	stalledShare = 0.9
@@ -125,16 +134,19 @@ func (s *Silence) EnteredLimit(customers int, surprise float64) float64 {
 	if customers == 0 {
 		each = s.Surprise(math.Inf(1))
 	}
-	silences, extra := s.eventsPerWeek()*weeksPerQuarter, 0.0
-	if !s.Known() {
-		silences, extra = min(silences, longSilences), natsUnknown
+	if each == 0 {
+		return math.Inf(1)
 	}
-	asked := math.Log(max(1, falseQuarters*silences)) + extra
+	silences := s.eventsPerWeek() * weeksPerQuarter
+	if !s.Known() {
+		silences = min(silences, longSilences)
+	}
+	asked := math.Log(max(1, falseQuarters*silences))
 	if s.Stalled {
 		asked *= stalledShare
 	}
 	least := float64(minEntered)
-	if s.Known() && s.eventsPerWeek() < rareEvents {
+	if s.Events > 0 && s.eventsPerWeek() < rareEvents {
 		least++
 	}
 	return max(least, math.Ceil(asked/each))

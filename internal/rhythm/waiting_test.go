@@ -42,10 +42,18 @@ func TestAWaitSurprisesByWhatIsUsual(t *testing.T) {
 }
 
 // Before anything is known, the fallback has to fire too: newcomers of whom nobody
-// has ever passed are no chance once they are some.
+// has ever passed are no chance once they are some, and a weekend has passed.
 func TestNewcomersOfAnUnknownProgram(t *testing.T) {
 	var s rhythm.Silence
-	if limit := s.EnteredLimit(10, 10*s.Surprise(0)); limit != 5 {
+	clock := s.Clock()
+	friday17 := uint32(monday + 4*day + 17*hour)
+	if surprise := clock.Surprise(friday17, friday17+3*day-1); surprise != 0 {
+		t.Errorf("who waits over a weekend says %v nats, want 0", surprise)
+	}
+	if limit := s.EnteredLimit(10, 0); !math.IsInf(limit, 1) {
+		t.Errorf("%v who wait over a weekend are no chance", limit)
+	}
+	if limit := s.EnteredLimit(10, 10*clock.Surprise(friday17, friday17+3*day)); limit != 5 {
 		t.Errorf("the limit is %v before anything is known, want 5", limit)
 	}
 }
@@ -104,11 +112,15 @@ func TestAStallEndsWithAThirdOfTheUsual(t *testing.T) {
 // Four weeks of a few events hardly show what share drops out, so that one customer
 // more has to wait.
 func TestWhereEventsAreRareOneMoreMustCome(t *testing.T) {
-	for hoursApart, want := range map[uint32]float64{54: 6, 36: 5} { // 3.1 and 4.7 events a week
+	for _, one := range []struct {
+		weeks, hoursApart uint32
+		known             bool
+		want              float64
+	}{{8, 54, true, 6}, {1, 84, false, 6}, {8, 36, true, 5}} { // 3.1, 2 and 4.7 events a week
 		p := newProgram(always)
-		for h := range 8 * week / uint32(hour) {
+		for h := range one.weeks * week / uint32(hour) {
 			events := 0
-			if h%hoursApart == 0 {
+			if h%one.hoursApart == 0 {
 				p.Enter(1)
 				p.Passed(1, 0)
 				events = 1
@@ -116,8 +128,8 @@ func TestWhereEventsAreRareOneMoreMustCome(t *testing.T) {
 			p.Observe(rhythm.Watch{From: p.now, To: p.now + hour}, events)
 			p.now += hour
 		}
-		if limit := p.EnteredLimit(0, 0); !p.Known() || limit != want {
-			t.Errorf("every %d hours: known %t, limit %v, want %v", hoursApart, p.Known(), limit, want)
+		if limit := p.EnteredLimit(0, 0); p.Known() != one.known || limit != one.want {
+			t.Errorf("every %d hours for %d weeks: known %t, limit %v, want %v", one.hoursApart, one.weeks, p.Known(), limit, one.want)
 		}
 	}
 }
