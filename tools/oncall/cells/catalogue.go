@@ -48,9 +48,16 @@ func All() []Cell {
 }
 
 func healthy() (all []Cell) {
+	// A few pages in dozens of quarters is what the limits of small programs are about.
+	quarters := func(signUps float64) int {
+		if signUps > 20 {
+			return seeds(signUps)
+		}
+		return 2 * seeds(signUps)
+	}
 	add := func(event string, p model.Program) {
 		all = append(all, Cell{
-			Table: "A healthy quarter", Event: event, Program: p, Seeds: seeds(p.SignUpsPerDay), From: learned,
+			Table: "A healthy quarter", Event: event, Program: p, Seeds: quarters(p.SignUpsPerDay), From: learned,
 			Limits: []Limit{atMost("pages a quarter", 0.3, pages), atMost("tickets a quarter", 2, tickets)},
 		})
 	}
@@ -135,18 +142,19 @@ func together(c Cell, limits ...Limit) Cell {
 }
 
 func losses() (all []Cell) {
-	for _, review := range []model.Review{model.Automatic, model.Mixed} {
-		for _, loss := range []struct {
-			signUps, share float64
-			within         time.Duration
-		}{{200, 0.95, 14 * time.Hour}, {200, 0.5, 20 * time.Hour}, {2000, 0.2, 24 * time.Hour}} {
-			for _, start := range []time.Duration{tuesday10, friday18} {
-				c := outage(loss.signUps, review, start, 3*day, median("told", loss.within, toTold))
-				c.Table, c.Event = "KYC loses a share", fmt.Sprintf("%v %% lost from %s", 100*loss.share, startName(start))
-				c.Program.Events[0].Share = loss.share
-				all = append(all, c)
-			}
+	add := func(signUps, share float64, review model.Review, start time.Duration, limits ...Limit) {
+		c := outage(signUps, review, start, 3*day, limits...)
+		c.Table, c.Event = "KYC loses a share", fmt.Sprintf("%v %% lost from %s", 100*share, startName(start))
+		c.Program.Events[0].Share = share
+		all = append(all, c)
+	}
+	for _, start := range []time.Duration{tuesday10, friday18} {
+		for _, review := range []model.Review{model.Automatic, model.Mixed} {
+			add(200, 0.95, review, start, median("told", 14*time.Hour, toTold))
+			add(200, 0.5, review, start, median("told", 20*time.Hour, toTold))
+			add(2000, 0.2, review, start, median("told", 24*time.Hour, toTold))
 		}
+		add(200, 0.5, model.Weekdays, start)
 	}
 	return all
 }
