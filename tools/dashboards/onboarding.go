@@ -119,7 +119,7 @@ func whoWaits() cog.Builder[dashboard.Panel] {
 		return current(most("flow_status", metric)) + "\nor 0 / (0 * " + here + ")"
 	}
 	return grid(about{"Who is stuck, where, since when", "For each status in which customers wait: how many are there, for longer than the stalled threshold (limit), and for so long that they count as abandoned; how long the longest of the others waits; and for how long nobody has got past it. " +
-		"Missed is that silence in this program's usual hours, page at from where on it is no chance, entered who came since and wait. They are learning until about four weeks have shown the rhythm. If a row is red: click its status for who they are, and follow the runbook's section on that step.", 24, 7},
+		"Missed is that silence in this program's usual hours, page at from where on it is no chance, entered who came since and wait. They are learning until two weeks have shown the rhythm. If a row is red: click its status for who they are, and follow the runbook's section on that step.", 24, 7},
 		rows{
 			label: "flow_status", name: "status", width: 116, order: inOrder(),
 			properties: []dashboard.DynamicConfigValue{linked("Who is stalled in it", stalledURL+"?flow_status=${__value.raw}")},

@@ -44,7 +44,7 @@ func stepHeatmap() cog.Builder[dashboard.Panel] {
 }
 
 func stepSilence() cog.Builder[dashboard.Panel] {
-	return graph(about{"Silence past $status", "Hours since a customer last got past this step; the same in this program's usual hours, which nights and weekends add little to; and, dashed, what the missed hours must reach before somebody is paged. The last two are absent until about four weeks have shown the rhythm. If missed is above the dashed line while newcomers wait: the step stands still.", 12, 8}, "suffix:h",
+	return graph(about{"Silence past $status", "Hours since a customer last got past this step; the same in this program's usual hours, which nights and weekends add little to; and, dashed, what the missed hours must reach before somebody is paged. The last two are absent until two weeks have shown the rhythm. If missed is above the dashed line while newcomers wait: the step stands still.", 12, 8}, "suffix:h",
 		over(current(hours("time() - "+lastAdvance("", chosenStep))), "silence"),
 		over(current(most("", "yativo_card_missed_advances", chosenStep)), "missed"),
 		over(current(most("", "yativo_card_missed_advances_limit", chosenStep)), "page at")).
@@ -65,6 +65,7 @@ func stepLost() cog.Builder[dashboard.Panel] {
 		over(current(most("", "yativo_card_lost_customers", chosenStep)), "lost"),
 		over(current(most("", "yativo_card_lost_customers_limit", chosenStep)), "told at")).
 		NoValue("Needs two weeks and some hours of the program's rhythm").
+		Decimals(1).
 		Overrides(append(painted([]paint{{"lost", neutral}}), dashed("told at", bad)))
 }
 
