@@ -20,13 +20,18 @@ const (
 	statusHidden                     // the last walk showed StatusUnknown
 	absentOnce                       // absent from the last complete walk
 	gone                             // absent from two: kept for a while only
+	imported                         // first seen in this status, with an old account
 	firstSeen                        // first seen by the walk under way
 
 	// persistedFlags are the flags that the state file holds.
-	persistedFlags = presentAtStart | entryUncertain | statusHidden | absentOnce | gone
+	persistedFlags = presentAtStart | entryUncertain | statusHidden | absentOnce | gone | imported
 )
 
 func (c *customer) has(f flags) bool { return c.flags&f != 0 }
+
+// teaches reports whether it is known when the stay began, so that it teaches how long
+// others wait.
+func (c *customer) teaches() bool { return !c.has(entryUncertain | imported) }
 
 // position is where the last walks left a customer, or where one shows it: a
 // status, or one of the two places outside of the program.

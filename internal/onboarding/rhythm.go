@@ -21,6 +21,10 @@ type rhythms struct {
 // beyond a step may have passed it. A back office adds younger ones.
 const minFastOnboarding = 10 * time.Minute
 
+// minImportAge is the age of an account from which on one who is first seen beyond a
+// step may have been there for long: the list is hardly ever late by so much.
+const minImportAge = 24 * time.Hour
+
 // fastShare is the least share of a walk's new customers who are first seen
 // beyond a step, one in so many, for that to be the pace of the program and not
 // the work of a back office.
@@ -65,6 +69,9 @@ func (f *findings) first(c *customer, since, now uint32) {
 	f.changed = true
 	f.newCustomers++
 	recent := c.created >= since
+	if !recent && c.created != 0 && age(c.created, now) > minImportAge && c.status != OTPRequested {
+		c.flags |= imported
+	}
 	switch {
 	case c.status == OTPRequested:
 		f.signUps++
@@ -78,25 +85,27 @@ func (f *findings) first(c *customer, since, now uint32) {
 	default:
 		c.flags |= entryUncertain
 	}
-	if c.status.Waits() && !c.has(entryUncertain) {
+	if c.status.Waits() && c.teaches() {
 		f.entries[index(c.status)]++
 	}
 }
 
 // countSince counts a customer who entered its status after the last advance past
-// it and waits.
+// it and waits. That one who was imported waits is no surprise.
 func (f *findings) countSince(t *Tracker, c customer, now uint32) {
 	if !t.enteredSinceAdvance(c, now) {
 		return
 	}
 	i := index(c.status)
 	f.enteredSince[i]++
-	f.surprise[i] += f.clocks[i].Surprise(c.entered, now)
+	if !c.has(imported) {
+		f.surprise[i] += f.clocks[i].Surprise(c.entered, now)
+	}
 }
 
 // countWait notes how long a customer has waited who goes past its status.
 func (f *findings) countWait(t *Tracker, c customer, to Status, now uint32) {
-	if c.status.Waits() && to.Step() > c.status.Step() && !c.has(entryUncertain) {
+	if c.status.Waits() && to.Step() > c.status.Step() && c.teaches() {
 		i := index(c.status)
 		t.rhythms.Advances[i].Passed(1, f.clocks[i].Between(c.entered, now))
 	}
@@ -121,7 +130,7 @@ func (f *findings) countFast() {
 // enter counts a customer into the cohorts of its status, if it is known when it
 // entered.
 func (r *rhythms) enter(c customer) {
-	if c.status.Waits() && !c.has(entryUncertain) {
+	if c.status.Waits() && c.teaches() {
 		r.Cohorts[index(c.status)].Enter(c.entered, 1)
 	}
 }

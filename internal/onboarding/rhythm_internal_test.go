@@ -1,6 +1,8 @@
 package onboarding
 
 import (
+	"math"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -106,5 +108,56 @@ func TestWhoIsFirstSeenBeyondTheOTPEnteredItWhenCreated(t *testing.T) {
 		if got := tracker.rhythms.Cohorts[index(OTPRequested)].Hours[hourOfWeek].Customers; got != want {
 			t.Errorf("%d entered within hour %d, want %d", got, hours, want)
 		}
+	}
+}
+
+func TestWhoCameWhileNobodyWatchedIsNotImported(t *testing.T) {
+	c := customer{status: KYCInitiated, created: testMonday - 50*testHour}
+	(&findings{}).first(&c, testMonday-100*testHour, testMonday)
+	if !c.teaches() {
+		t.Error("one who came after the last walk, two days ago, counts as imported")
+	}
+}
+
+// Old customers who come by an import may wait for reasons as old. That is known
+// still after a restart.
+func TestThatTheImportedWaitIsNoSurprise(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	walk := func(hours int64, customers ...Observation) (*Tracker, *Walk) {
+		tracker, err := Open(Options{Thresholds: DefaultThresholds(), RefreshInterval: 24 * time.Hour, Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tracker.Close()
+		at := func(hours int64) time.Time { return time.Unix(testMonday+hours*testHour, 0) }
+		w := tracker.Begin(at(hours))
+		for _, o := range customers {
+			o.CreatedAt = at(hours)
+			switch o.ID {
+			case "imported":
+				o.CreatedAt = at(-1000)
+			case "late in the list":
+				o.CreatedAt = at(hours - 16)
+			case "without a date":
+				o.CreatedAt = time.Time{}
+			}
+			w.Observe(o)
+		}
+		w.Commit(at(hours), true)
+		return tracker, w
+	}
+	walk(0)
+	walk(24, Observation{ID: "came", Status: OTPRequested})
+	waiting := []Observation{{ID: "came", Status: KYCInitiated}, {ID: "imported", Status: KYCInitiated},
+		{ID: "added", Status: KYCInitiated}, {ID: "without a date", Status: KYCInitiated},
+		{ID: "late in the list", Status: KYCInitiated}}
+	walk(36, waiting...)
+	tracker, w := walk(36+80, waiting...)
+	kyc := index(KYCInitiated)
+	if n := w.findings.enteredSince[kyc]; n != 5 {
+		t.Fatalf("%d entered, want 5", n)
+	}
+	if got, want := w.findings.surprise[kyc], 4*tracker.rhythms.Advances[kyc].Surprise(math.Inf(1)); math.Abs(got-want) > 0.01 {
+		t.Errorf("that they wait says %.3f nats, want the %.3f of four", got, want)
 	}
 }

@@ -179,7 +179,7 @@ func (w *Walk) countWaiting(c customer, now uint32) {
 		return
 	}
 	w.findings.countSince(t, c, now)
-	if !c.has(entryUncertain) {
+	if c.teaches() {
 		t.rhythms.Cohorts[index(c.status)].Wait(c.entered)
 	}
 }
