@@ -197,10 +197,10 @@ func growthAndSuch() (all []Cell) {
 		e.Start, e.End = e.Start+tuesday10, e.End+tuesday10
 		for _, signUps := range []float64{20, 200} {
 			for _, review := range []model.Review{model.Automatic, model.Mixed, model.Weekdays} {
-				all = append(all, Cell{
+				all = append(all, pagesByChanceAlone(Cell{
 					Table: "Nothing is broken", Event: string(e.Kind), Program: program(signUps, review, tuesday10+14*day, e),
-					Seeds: max(4, seeds(signUps)/2), From: tuesday10, Limits: []Limit{atMost("pages", 0, pages)},
-				})
+					Seeds: max(4, seeds(signUps)/2), From: tuesday10,
+				}))
 			}
 		}
 	}
@@ -211,6 +211,21 @@ func growthAndSuch() (all []Cell) {
 		})
 	}
 	return all
+}
+
+// pagesByChanceAlone limits the pages of a cell in which nothing is broken. A program of
+// 20 sign-ups a day pages by chance now and then, whatever else happens; an event that
+// pages by itself would in more than one of six plays.
+func pagesByChanceAlone(c Cell) Cell {
+	if c.Program.SignUpsPerDay > 20 {
+		c.Limits = []Limit{atMost("pages", 0, pages)}
+		return c
+	}
+	c.Limits = []Limit{atMost("pages, in six plays one", 1.0/6, pages)}
+	lasts := c.Program.Length - c.From
+	return together(c, Limit{"at most 0.3 pages a quarter", func(r Result) bool {
+		return r.Mean(pages)*float64(quarter)/float64(lasts) <= 0.3
+	}})
 }
 
 // uncured are stalls of two weeks beside which something else happens.

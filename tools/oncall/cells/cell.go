@@ -42,7 +42,7 @@ type Cell struct {
 
 	Limits []Limit
 	// Together are limits of the plays of all cells that differ in nothing but the
-	// moment of the event.
+	// event or its moment.
 	Together []Limit
 }
 

@@ -34,7 +34,8 @@ until something happens share those weeks, and with them their chance.
 **What chance allows.** With 20 sign-ups a day and automatic review, 13 a day enter KYC and 30 % of them drop out there, so
 that somebody passes about 815 times a quarter and a silence begins. It takes seven in a row who do not pass before chance
 does that less than 0.3 times a quarter (815 × 0.3^7 = 0.2, 815 × 0.3^6 = 0.6). From a Friday at 18:00 on seven have come after some 19
-hours, by day after 8: no rule that pages sooner keeps quiet in a healthy quarter.
+hours, by day after 8: no rule that pages sooner keeps quiet in a healthy quarter. In the two weeks after an event that
+breaks nothing, the same chance pages in one of some 35 plays.
 `
 
 // Report is the document that says what the cells brought.

@@ -24,8 +24,8 @@ func (r Result) Missed() (missed []string) {
 	return missed
 }
 
-// Together are the results of cells that differ in nothing but the moment of the
-// event, taken as one.
+// Together are the results of cells that differ in nothing but the event or its moment,
+// taken as one.
 func Together(results []Result) (all []Result) {
 	places := map[string]int{}
 	for _, r := range results {
@@ -38,7 +38,7 @@ func Together(results []Result) (all []Result) {
 			place = len(all)
 			places[key] = place
 			c := r.Cell
-			c.Event, c.Limits = "from any of the moments", c.Together
+			c.Event, c.Limits = "all of these", c.Together
 			all = append(all, Result{Cell: c})
 		}
 		all[place].Outcomes = append(all[place].Outcomes, r.Outcomes...)
