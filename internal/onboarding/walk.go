@@ -175,11 +175,8 @@ func (w *Walk) Commit(end time.Time, complete bool) *Report {
 // countWaiting counts a customer who waits and is not gone.
 func (w *Walk) countWaiting(c customer, now uint32) {
 	t := w.tracker
-	if !c.status.Waits() || c.has(statusHidden) {
-		return
-	}
 	w.findings.countSince(t, c, now)
-	if c.teaches() {
+	if c.status.Waits() && !c.has(statusHidden) && c.teaches() {
 		t.rhythms.Cohorts[index(c.status)].Wait(c.entered)
 	}
 }
