@@ -99,7 +99,7 @@ func (f *findings) countSince(t *Tracker, c customer, now uint32) {
 	i := index(c.status)
 	f.enteredSince[i]++
 	if !c.has(imported) {
-		f.surprise[i] += f.clocks[i].Surprise(c.entered, now)
+		f.surprise[i] += f.clocks[i].Surprise(c.entered, now, t.history.advanced[c.status])
 	}
 }
 

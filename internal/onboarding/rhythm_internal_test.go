@@ -128,7 +128,11 @@ func TestThatTheImportedWaitIsNoSurprise(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer tracker.Close()
+		defer func() {
+			if err := tracker.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
 		at := func(hours int64) time.Time { return time.Unix(testMonday+hours*testHour, 0) }
 		w := tracker.Begin(at(hours))
 		for _, o := range customers {
@@ -148,9 +152,10 @@ func TestThatTheImportedWaitIsNoSurprise(t *testing.T) {
 	}
 	walk(0)
 	walk(24, Observation{ID: "came", Status: OTPRequested})
-	waiting := []Observation{{ID: "came", Status: KYCInitiated}, {ID: "imported", Status: KYCInitiated},
-		{ID: "added", Status: KYCInitiated}, {ID: "without a date", Status: KYCInitiated},
-		{ID: "late in the list", Status: KYCInitiated}}
+	waiting := []Observation{
+		{ID: "came", Status: KYCInitiated}, {ID: "imported", Status: KYCInitiated}, {ID: "added", Status: KYCInitiated},
+		{ID: "without a date", Status: KYCInitiated}, {ID: "late in the list", Status: KYCInitiated},
+	}
 	walk(36, waiting...)
 	tracker, w := walk(36+80, waiting...)
 	kyc := index(KYCInitiated)

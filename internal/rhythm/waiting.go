@@ -21,16 +21,13 @@ func rangeOf(usualHours float64) int {
 type Clock struct {
 	hours     [HoursPerWeek + 1]float64 // usual ones since the week began
 	surprises [numWaits]float64
-	least     uint32 // seconds of a wait below which it says nothing
+	known     bool
 }
 
 // Clock is the one of what is usual now. It counts each hour as the mean of it
 // and those beside it: of a small program, four weeks know only a few hours.
 func (s *Silence) Clock() Clock {
-	c := Clock{surprises: s.surprises()}
-	if !s.Known() {
-		c.least = weekendSeconds
-	}
+	c := Clock{surprises: s.surprises(), known: s.Known()}
 	for hour, share := range s.Usual {
 		before, after := s.Usual[(hour+HoursPerWeek-1)%HoursPerWeek], s.Usual[(hour+1)%HoursPerWeek]
 		c.hours[hour+1] = c.hours[hour] + float64(before+share+after)/3
@@ -53,9 +50,10 @@ func (c *Clock) since(unix uint32) float64 {
 }
 
 // Surprise is [Silence.Surprise] of one who has waited between two moments in
-// Unix seconds.
-func (c *Clock) Surprise(from, to uint32) float64 {
-	if from+c.least > to {
+// Unix seconds, in a silence that began at another. Before the usual hours are known,
+// who came in its later half says nothing, nor who came within a weekend.
+func (c *Clock) Surprise(from, to, quietSince uint32) float64 {
+	if !c.known && to-from < min(weekendSeconds, (to-quietSince)/2) {
 		return 0
 	}
 	return c.surprises[rangeOf(c.Between(from, to))]

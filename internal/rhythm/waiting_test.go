@@ -47,13 +47,13 @@ func TestNewcomersOfAnUnknownProgram(t *testing.T) {
 	var s rhythm.Silence
 	clock := s.Clock()
 	friday17 := uint32(monday + 4*day + 17*hour)
-	if surprise := clock.Surprise(friday17, friday17+3*day-1); surprise != 0 {
+	if surprise := clock.Surprise(friday17, friday17+3*day-1, monday); surprise != 0 {
 		t.Errorf("who waits over a weekend says %v nats, want 0", surprise)
 	}
 	if limit := s.EnteredLimit(10, 0); !math.IsInf(limit, 1) {
 		t.Errorf("%v who wait over a weekend are no chance", limit)
 	}
-	if limit := s.EnteredLimit(10, 10*clock.Surprise(friday17, friday17+3*day)); limit != 5 {
+	if limit := s.EnteredLimit(10, 10*clock.Surprise(friday17, friday17+3*day, monday)); limit != 5 {
 		t.Errorf("the limit is %v before anything is known, want 5", limit)
 	}
 }
