@@ -153,8 +153,11 @@ func TestThatTheImportedWaitIsNoSurprise(t *testing.T) {
 	walk(0)
 	walk(24, Observation{ID: "came", Status: OTPRequested})
 	waiting := []Observation{
-		{ID: "came", Status: KYCInitiated}, {ID: "imported", Status: KYCInitiated}, {ID: "added", Status: KYCInitiated},
-		{ID: "without a date", Status: KYCInitiated}, {ID: "late in the list", Status: KYCInitiated},
+		{ID: "came", Status: KYCInitiated},
+		{ID: "imported", Status: KYCInitiated},
+		{ID: "added", Status: KYCInitiated},
+		{ID: "without a date", Status: KYCInitiated},
+		{ID: "late in the list", Status: KYCInitiated},
 	}
 	walk(36, waiting...)
 	tracker, w := walk(36+80, waiting...)
