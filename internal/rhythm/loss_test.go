@@ -44,8 +44,8 @@ func TestALossStandsUntilItIsCured(t *testing.T) {
 	if hours := s.until(8*168, broken, s.heals); hours < 8*168 {
 		t.Fatalf("over before the cure, after %d hours", hours)
 	}
-	if hours := s.until(48, usual, s.heals); hours < 4 || hours > 12 {
-		t.Errorf("over %d hours after the cure, want 4 to 12", hours)
+	if hours := s.until(48, usual, s.heals); hours < 4 || hours > 11 {
+		t.Errorf("over %d hours after the cure, want 4 to 11", hours)
 	}
 	if hours := s.until(168, usual, s.loses); hours < 168 {
 		t.Fatalf("told again after the cure, after %d hours", hours)

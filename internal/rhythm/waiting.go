@@ -51,7 +51,7 @@ func (c *Clock) since(unix uint32) float64 {
 
 // Surprise is [Silence.Surprise] of one who has waited between two moments in
 // Unix seconds, in a silence that began at another. Before the usual hours are known,
-// who came in its later half says nothing, nor who came within a weekend.
+// a wait says nothing that is shorter than half of the silence and than a weekend.
 func (c *Clock) Surprise(from, to, quietSince uint32) float64 {
 	if !c.known && to-from < min(weekendSeconds, (to-quietSince)/2) {
 		return 0

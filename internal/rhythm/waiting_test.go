@@ -50,6 +50,9 @@ func TestNewcomersOfAnUnknownProgram(t *testing.T) {
 	if surprise := clock.Surprise(friday17, friday17+3*day-1, monday); surprise != 0 {
 		t.Errorf("who waits over a weekend says %v nats, want 0", surprise)
 	}
+	if early, late := clock.Surprise(friday17+minute, friday17+2*minute, friday17), clock.Surprise(friday17+minute+1, friday17+2*minute, friday17); early == 0 || late != 0 {
+		t.Errorf("who came in the earlier half of a silence says %v nats, in the later half %v", early, late)
+	}
 	if limit := s.EnteredLimit(10, 0); !math.IsInf(limit, 1) {
 		t.Errorf("%v who wait over a weekend are no chance", limit)
 	}
