@@ -44,14 +44,18 @@ func lastAdvance(by string, matchers ...string) string {
 
 // silent selects the stalled customers of the statuses past which nobody has
 // advanced for longer, and for more who entered since, than chance allows by the
-// program's own rhythm.
+// program's own rhythm. Only a replica that knows the rhythm says so.
 func silent(by string, matchers ...string) string {
-	beyond := func(metric, limit string) string {
-		return "\nand " + most(by, metric, matchers...) + "\n>= " + most(by, limit, matchers...)
-	}
-	return most(by, "yativo_card_stalled_customers", matchers...) +
-		beyond("yativo_card_missed_advances", "yativo_card_missed_advances_limit") +
-		beyond("yativo_card_entered_since_advance_customers", "yativo_card_entered_since_advance_limit")
+	return fmt.Sprintf("%s\nand %s\n>= %s\nand %s",
+		most(by, "yativo_card_stalled_customers", matchers...),
+		least(by, "yativo_card_missed_advances", matchers...), most(by, "yativo_card_missed_advances_limit", matchers...),
+		among("max", by, beyondChance(matchers...)+" and "+of("yativo_card_missed_advances", matchers...)))
+}
+
+// beyondChance selects the customers who entered since the last advance at each
+// replica where they are too many for chance: each has a limit of its own.
+func beyondChance(matchers ...string) string {
+	return of("yativo_card_entered_since_advance_customers", matchers...) + " >= " + of("yativo_card_entered_since_advance_limit", matchers...)
 }
 
 // standing stands in for silent in KYC while the rhythm is not known: it selects
@@ -59,9 +63,8 @@ func silent(by string, matchers ...string) string {
 // chance, and that was 96 hours ago, as in the shipped rules; or if the page says
 // so, whose time may have been changed.
 func standing(by string) string {
-	return fmt.Sprintf("%[1]s\nand %[2]s\n>= %[3]s\nand on () time() - %[4]s\n> 345600\nunless on () %[5]s\nor %[1]s\nand on () %[6]s",
-		most(by, "yativo_card_stalled_customers", kyc),
-		most(by, "yativo_card_entered_since_advance_customers", kyc), most(by, "yativo_card_entered_since_advance_limit", kyc),
+	return fmt.Sprintf("%[1]s\nand %[2]s\nand on () time() - %[3]s\n> 345600\nunless on () %[4]s\nor %[1]s\nand on () %[5]s",
+		most(by, "yativo_card_stalled_customers", kyc), among("max", by, beyondChance(kyc)),
 		lastAdvance("", kyc), most("", "yativo_card_missed_advances_limit", kyc), firing(`alertname="YativoCardKYCStalled"`))
 }
 

@@ -31,7 +31,7 @@ const (
 // kycReplicas are two replicas of a program in which nobody has got past KYC
 // since the first hour. The second began with empty state two days later, six
 // hours before the end.
-func kycReplicas(more map[string]string) map[string]string {
+func kycReplicas(more ...map[string]string) map[string]string {
 	all := map[string]string{
 		`yativo_card_customers{instance="a", flow_status="kyc_initiated"}`:                      "4x3240",
 		`yativo_card_stalled_customers{instance="a", flow_status="kyc_initiated"}`:              "4x3240",
@@ -43,7 +43,9 @@ func kycReplicas(more map[string]string) map[string]string {
 		`yativo_card_tracking_since_timestamp_seconds{instance="a"}`:                            "0x3240",
 		`yativo_card_tracking_since_timestamp_seconds{instance="b"}`:                            "_x2880 172800x360",
 	}
-	maps.Copy(all, more)
+	for _, series := range more {
+		maps.Copy(all, series)
+	}
 	return all
 }
 
@@ -66,6 +68,14 @@ func noRhythm(advanced, entered string) map[string]string {
 		`yativo_card_tracking_since_timestamp_seconds{instance="a"}`:                             "-900000x3240",
 		`yativo_card_entered_since_advance_customers{instance="a", flow_status="kyc_initiated"}`: entered + "x3240",
 		`yativo_card_entered_since_advance_limit{instance="a", flow_status="kyc_initiated"}`:     "5x3240",
+	}
+}
+
+// forgetful is what the second replica counts, which does not know the rhythm yet.
+func forgetful(entered, limit string) map[string]string {
+	return map[string]string{
+		`yativo_card_entered_since_advance_customers{instance="b", flow_status="kyc_initiated"}`: "_x2880 " + entered + "x360",
+		`yativo_card_entered_since_advance_limit{instance="b", flow_status="kyc_initiated"}`:     "_x2880 " + limit + "x360",
 	}
 }
 
@@ -115,6 +125,12 @@ func panelCases() []panelCase {
 		{
 			"usual hours that were missed", kycReplicas(rhythm("9", "5")), "2d6h", "onboarding", "Who is stuck, where, since when", 8,
 			map[string]float64{`{flow_status="kyc_initiated"}`: 9},
+		},
+		{
+			"a replica that has lost its state excuses nothing", kycReplicas(rhythm("9", "5"), forgetful("9", "1e9")), "2d6h", "onboarding", "KYC", 0, verdict(2),
+		},
+		{
+			"nor does it accuse", kycReplicas(rhythm("9", "4"), forgetful("9", "5")), "2d6h", "onboarding", "KYC", 0, verdict(0),
 		},
 		{"the silence is that of the replica that has seen an advance", kycReplicas(nil), "2d6h", "onboarding", "Silence past $status", 0, verdict(53)},
 		{

@@ -178,7 +178,7 @@ func tolerance(name string) float64 {
 
 func near(points []point, p point, tolerance float64) bool {
 	for _, q := range about(points, p.seconds) {
-		if math.Abs(q.value-p.value) <= tolerance*max(1, math.Abs(p.value)) {
+		if q.value == p.value || math.Abs(q.value-p.value) <= tolerance*max(1, math.Abs(p.value)) {
 			return true
 		}
 	}
