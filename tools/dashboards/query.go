@@ -44,17 +44,18 @@ func lastAdvance(by string, matchers ...string) string {
 
 // silent selects the stalled customers of the statuses past which nobody has
 // advanced for longer, and for more who entered since, than chance allows by the
-// program's own rhythm. Only a replica that knows the rhythm says so.
+// program's own rhythm, at a replica that knows it.
 func silent(by string, matchers ...string) string {
-	return fmt.Sprintf("%s\nand %s\n>= %s\nand %s",
+	missed := of("yativo_card_missed_advances", matchers...)
+	return fmt.Sprintf("%s\nand %s\nand %s",
 		most(by, "yativo_card_stalled_customers", matchers...),
-		least(by, "yativo_card_missed_advances", matchers...), most(by, "yativo_card_missed_advances_limit", matchers...),
-		among("max", by, beyondChance(matchers...)+" and "+of("yativo_card_missed_advances", matchers...)))
+		among("max", by, missed+" >= "+of("yativo_card_missed_advances_limit", matchers...)),
+		among("max", by, tooMany(matchers...)+" and "+missed))
 }
 
-// beyondChance selects the customers who entered since the last advance at each
-// replica where they are too many for chance: each has a limit of its own.
-func beyondChance(matchers ...string) string {
+// tooMany selects the customers who entered since the last advance at the replicas
+// where they are too many for chance: each has a limit of its own.
+func tooMany(matchers ...string) string {
 	return of("yativo_card_entered_since_advance_customers", matchers...) + " >= " + of("yativo_card_entered_since_advance_limit", matchers...)
 }
 
@@ -64,7 +65,7 @@ func beyondChance(matchers ...string) string {
 // so, whose time may have been changed.
 func standing(by string) string {
 	return fmt.Sprintf("%[1]s\nand %[2]s\nand on () time() - %[3]s\n> 345600\nunless on () %[4]s\nor %[1]s\nand on () %[5]s",
-		most(by, "yativo_card_stalled_customers", kyc), among("max", by, beyondChance(kyc)),
+		most(by, "yativo_card_stalled_customers", kyc), among("max", by, tooMany(kyc)),
 		lastAdvance("", kyc), most("", "yativo_card_missed_advances_limit", kyc), firing(`alertname="YativoCardKYCStalled"`))
 }
 

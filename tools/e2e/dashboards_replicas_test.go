@@ -130,7 +130,13 @@ func panelCases() []panelCase {
 			"a replica that has lost its state excuses nothing", kycReplicas(rhythm("9", "5"), forgetful("9", "1e9")), "2d6h", "onboarding", "KYC", 0, verdict(2),
 		},
 		{
-			"nor does it accuse", kycReplicas(rhythm("9", "4"), forgetful("9", "5")), "2d6h", "onboarding", "KYC", 0, verdict(0),
+			"and accuses nobody", kycReplicas(rhythm("9", "4"), forgetful("9", "5")), "2d6h", "onboarding", "KYC", 0, verdict(0),
+		},
+		{
+			"one that was down for a while excuses nothing either", kycReplicas(rhythm("9", "5"), map[string]string{
+				`yativo_card_missed_advances{instance="b", flow_status="kyc_initiated"}`:       "_x2880 1x360",
+				`yativo_card_missed_advances_limit{instance="b", flow_status="kyc_initiated"}`: "_x2880 8x360",
+			}), "2d6h", "onboarding", "KYC", 0, verdict(2),
 		},
 		{"the silence is that of the replica that has seen an advance", kycReplicas(nil), "2d6h", "onboarding", "Silence past $status", 0, verdict(53)},
 		{
