@@ -31,7 +31,7 @@ func start(t *testing.T, cmd *exec.Cmd) *process {
 		p.signal(syscall.SIGKILL)
 		<-p.Ended()
 		if t.Failed() {
-			t.Logf("%v printed:\n%s%s", cmd.Args, tail(p.Stdout.String()), tail(p.Stderr.String()))
+			t.Logf("%v ended with %v and printed:\n%s%s", cmd.Args, cmd.ProcessState, tail(p.Stdout.String()), tail(p.Stderr.String()))
 		}
 	})
 	return p
