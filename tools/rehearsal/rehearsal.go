@@ -3,6 +3,7 @@
 package rehearsal
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -12,9 +13,13 @@ import (
 	"go.yaml.in/yaml/v2"
 )
 
-// minWindow is what a rehearsal leaves of a window and of a for: a window that
-// holds no two scrapes sees nothing, and before the first scrape all is absent.
+// minWindow is what a rehearsal leaves of a window, and the least of a for: a window
+// that holds no two scrapes sees nothing, and before the first scrape all is absent.
 const minWindow = 10 * time.Second
+
+// maxPendingFactor is what a for is divided by at the most: one of ten minutes,
+// which pages have, then takes minWindow, and who waits for longer still does.
+const maxPendingFactor = 60
 
 // minInterval keeps a group from being evaluated so often that it only loads
 // Prometheus.
@@ -41,30 +46,31 @@ type rule struct {
 }
 
 // Hasten divides every duration of a rule file by the factor, which is at least
-// 1: the intervals, for and keep_firing_for, the windows in expressions and in
-// the queries of annotations, and the seconds that expressions compare with. The
-// words of annotations stay. It fails for what is no rule file.
+// 1: the intervals, for (by 60 at the most) and keep_firing_for, the windows in
+// expressions and in the queries of annotations, and the seconds that expressions
+// compare with. The words of annotations stay. It fails for what is no rule file.
 func Hasten(rules []byte, factor float64) ([]byte, error) {
 	var file ruleFile
 	if err := yaml.UnmarshalStrict(rules, &file); err != nil {
 		return nil, fmt.Errorf("read the rules to hasten: %w", err)
 	}
 	h := hastener{factor: factor}
+	pending := hastener{factor: min(factor, maxPendingFactor)}
 	for i := range file.Groups {
 		g := &file.Groups[i]
 		g.Interval = h.duration(g.Interval, minInterval)
 		for j := range g.Rules {
 			r := &g.Rules[j]
 			r.Expr = h.literals(h.windows(r.Expr))
-			r.For = h.duration(r.For, minWindow)
+			r.For = pending.duration(r.For, minWindow)
 			r.KeepFiringFor = h.duration(r.KeepFiringFor, 0)
 			for name, text := range r.Annotations {
 				r.Annotations[name] = h.windows(text)
 			}
 		}
 	}
-	if h.err != nil {
-		return nil, fmt.Errorf("hasten the rules: %w", h.err)
+	if err := cmp.Or(h.err, pending.err); err != nil {
+		return nil, fmt.Errorf("hasten the rules: %w", err)
 	}
 	return yaml.Marshal(file)
 }
