@@ -138,7 +138,7 @@ func panelCases() []panelCase {
 				`yativo_card_missed_advances_limit{instance="b", flow_status="kyc_initiated"}`: "_x2880 8x360",
 			}), "2d6h", "onboarding", "KYC", 0, verdict(2),
 		},
-		{"the silence is that of the replica that has seen an advance", kycReplicas(nil), "2d6h", "onboarding", "Silence past $status", 0, verdict(53)},
+		{"the silence is that of the replica that has seen an advance", kycReplicas(), "2d6h", "onboarding", "Silence past $status", 0, verdict(53)},
 		{
 			"nobody has seen an advance", kycReplicas(map[string]string{
 				`yativo_card_last_advance_timestamp_seconds{instance="a", flow_status="kyc_initiated"}`: "0x3240",

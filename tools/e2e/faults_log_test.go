@@ -69,9 +69,9 @@ func unreadLog(t *testing.T, mode int, dies bool) {
 	e.endCleanly(syscall.SIGTERM, 20*time.Second)
 }
 
-// freeAddress is a loopback address that nobody listens on. Its port is one that
-// no system gives to whoever asks for any, as all other tests do: they would take
-// it before the exporter does.
+// freeAddress is a loopback address that nobody listens on. Its port is below
+// those that systems give to whoever asks for any, as all other tests do: they
+// could take it before the exporter does.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	const first, ports = 12000, 16000

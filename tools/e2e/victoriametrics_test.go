@@ -176,6 +176,8 @@ func tolerance(name string) float64 {
 	return 1e-9
 }
 
+// near tells whether one of the points about then has the same value, within a
+// tolerance. Infinite values have no difference to compare.
 func near(points []point, p point, tolerance float64) bool {
 	for _, q := range about(points, p.seconds) {
 		if q.value == p.value || math.Abs(q.value-p.value) <= tolerance*max(1, math.Abs(p.value)) {
